@@ -1,0 +1,80 @@
+"""What one run of a task hands over: labelmap, findings, tables, checks, lines and the manifest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ctinsight.errors import GeometryError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from ctinsight.finding import Check, Finding, MeasuredLine, Segment, Table
+    from ctinsight.volume import Grid
+
+
+@dataclass(frozen=True, eq=False)
+class Segmentation:
+    """A labelmap with its names.
+
+    Parameters
+    ----------
+    labelmap_kji
+        (slices, rows, columns), uint8; 0 is background, other values are the labels of ``segments``.
+    grid
+        The grid of the labelmap, the same as the CT's.
+    segments
+        Every label that may occur; a segment without voxels is an explicit "nothing found".
+    """
+
+    labelmap_kji: NDArray[np.uint8]
+    grid: Grid
+    segments: tuple[Segment, ...]
+
+    def __post_init__(self) -> None:
+        if self.labelmap_kji.shape != self.grid.shape_kji:
+            raise GeometryError(
+                found=f"a labelmap of shape {self.labelmap_kji.shape} on a grid of {self.grid.shape_kji}",
+                expected="the same shape",
+                remedy="Resample the labelmap to the CT's grid first.",
+            )
+        unknown = set(np.unique(self.labelmap_kji).tolist()) - {0, *(s.label for s in self.segments)}
+        if unknown:
+            msg = f"labels without a segment: {sorted(unknown)}"
+            raise ValueError(msg)
+
+    def mask_kji(self, key: str) -> NDArray[np.bool_]:
+        """Return the voxels of one segment, by its key."""
+        label = next(s.label for s in self.segments if s.key == key)
+        return np.asarray(self.labelmap_kji == label)
+
+
+@dataclass(frozen=True, eq=False)
+class CaseResult:
+    """Everything a task found in one case, ready to be written, shown or recomputed.
+
+    ``statements`` are limits that must be read with the numbers; ``manifest`` says how they were made and
+    holds no patient identity.
+    """
+
+    task: str
+    findings: tuple[Finding, ...]
+    tables: tuple[Table, ...]
+    checks: tuple[Check, ...]
+    segmentation: Segmentation
+    lines: tuple[MeasuredLine, ...] = ()
+    statements: tuple[str, ...] = ()
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+
+    def finding(self, key: str) -> Finding:
+        """Return one finding by its key."""
+        return next(f for f in self.findings if f.key == key)
+
+    def table(self, key: str) -> Table:
+        """Return one table by its key."""
+        return next(t for t in self.tables if t.key == key)
