@@ -1,0 +1,1 @@
+# The real file writes the build-tree configuration of the extension.

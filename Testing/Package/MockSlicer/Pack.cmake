@@ -1,0 +1,3 @@
+# Packages what was installed.
+set(CPACK_GENERATOR TGZ)
+include(CPack)

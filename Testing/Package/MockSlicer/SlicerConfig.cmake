@@ -1,0 +1,10 @@
+# Found by find_package(Slicer): checks the extension's metadata and offers the macros that it calls.
+foreach(name HOMEPAGE CONTRIBUTORS DESCRIPTION ICONURL SCREENSHOTURLS DEPENDS)
+  if("${EXTENSION_${name}}" STREQUAL "")
+    message(SEND_ERROR "EXTENSION_${name} is not set before find_package(Slicer)")
+  endif()
+endforeach()
+set(Slicer_VERSION "5.12.4")
+set(Slicer_USE_FILE "${CMAKE_CURRENT_LIST_DIR}/UseMockSlicer.cmake")
+set(Slicer_EXTENSION_GENERATE_CONFIG "${CMAKE_CURRENT_LIST_DIR}/Nothing.cmake")
+set(Slicer_EXTENSION_CPACK "${CMAKE_CURRENT_LIST_DIR}/Pack.cmake")
