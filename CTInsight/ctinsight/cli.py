@@ -64,8 +64,9 @@ def run_command_line(arguments: list[str]) -> int:
     except _UsageError as error:
         context = getattr(error, "ctx", None)
         usage = context.get_usage().removeprefix("Usage: ") if context else "ctinsight --help"
+        message = error.format_message()  # type: ignore[attr-defined]  # the vendored base class is not public
         raise WrongUseError(
-            found=error.format_message(),  # type: ignore[attr-defined]  # the vendored base class is not public
+            found="no command was given" if message.startswith("Usage:") else message,
             expected=usage,
             remedy=f"Call {context.command_path if context else 'ctinsight'} --help.",
         ) from error
