@@ -4,6 +4,32 @@
 that case semi-synthetic.
 """
 
-from ctinsight.phantoms.head import HeadSpec, PhantomCase, Pose, head_grid, head_phantom
+from ctinsight.phantoms.head import (
+    HeadSpec,
+    PhantomCase,
+    Pose,
+    clinical_grid,
+    head_grid,
+    head_phantom,
+    isotropic_head_grid,
+)
+from ctinsight.phantoms.lesions import Ellipsoid, ExtraAxial, Lobulated, crescent, epidural
+from ctinsight.phantoms.samples import StandardPhantom, demo_head, standard_phantoms
 
-__all__ = ["HeadSpec", "PhantomCase", "Pose", "head_grid", "head_phantom"]
+__all__ = [
+    "Ellipsoid",
+    "ExtraAxial",
+    "HeadSpec",
+    "Lobulated",
+    "PhantomCase",
+    "Pose",
+    "StandardPhantom",
+    "clinical_grid",
+    "crescent",
+    "demo_head",
+    "epidural",
+    "head_grid",
+    "head_phantom",
+    "isotropic_head_grid",
+    "standard_phantoms",
+]

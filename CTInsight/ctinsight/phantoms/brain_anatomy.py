@@ -117,12 +117,13 @@ def _paint_nuclei(hu: Array, p: Points) -> None:
 def _paint_fissures(hu: Array, p: Points, seed: BrainSeed) -> None:
     q = p.mirrored()
     half = 0.6 + 0.6 * seed.sulcus_mm
+    wave = 2.2 * seed.depth(p)
     insula = np.maximum(
-        np.abs(q.x - 38 + 0.004 * (p.y - 2) ** 2) - half, ellipsoid(q, (38, -4, 2), (9, 26, 14))
+        np.abs(q.x - 38 + 0.012 * (p.y - 2) ** 2 + wave) - half, ellipsoid(q, (38, -4, 2), (9, 26, 14))
     )
     paint(hu, insula - CORTEX_MM, GREY_HU)
-    lateral = np.abs(p.z + 1 + 0.28 * (p.y - 8)) - half
-    lateral = np.maximum(np.maximum(lateral, 36 - q.x), np.abs(p.y + 3) - 30)
+    lateral = np.abs(p.z + 1 + 0.55 * (p.y - 8) - wave) * 0.87 - half - 1.2 * step(p.y, 0, 20)
+    lateral = np.maximum(np.maximum(lateral, 35 + wave - q.x), np.abs(p.y + 3) - 30)
     paint(hu, lateral - CORTEX_MM, GREY_HU)
     paint(hu, np.minimum(lateral, insula), CSF_HU)
     bridge = 1 - np.sqrt(((p.y + 8) / 46) ** 2 + ((p.z - 6) / 23) ** 2)

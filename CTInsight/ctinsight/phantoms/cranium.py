@@ -39,6 +39,9 @@ class Cranium:
         return float(np.prod(self.scale_ras))
 
 
+STANDARD_CRANIUM = Cranium()
+
+
 def vault_frame(p: Points) -> Points:
     """Straighten the taper, so that the vault is an ellipsoid."""
     narrower = 1 - TAPER * (p.y - VAULT_CENTRE[1]) / VAULT_RADII[1]
@@ -65,7 +68,9 @@ def floor_height(p: Points) -> Array:
     floor = middle + (anterior - middle) * step(p.y, 16 + 4 * side, 23 + 6 * side)
     floor = floor + (-64 - floor) * to_posterior
     ridge = np.exp(-((behind / 8) ** 2)) * side * (24 - 12 * step(ax, 25, 62))
-    return np.asarray(floor + ridge)
+    rough = 1.3 * np.sin(0.19 * p.x + 0.11 * p.y) * np.sin(0.16 * p.y - 0.05 * p.x)
+    bowl = 0.010 * (ax - 36) ** 2 * side
+    return np.asarray(floor + ridge + rough + bowl)
 
 
 def cavity_level(p: Points) -> Array:

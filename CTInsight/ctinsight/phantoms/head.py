@@ -13,7 +13,7 @@ import numpy as np
 
 from ctinsight.errors import WrongUseError
 from ctinsight.phantoms.brain_anatomy import BrainSeed, paint_brain
-from ctinsight.phantoms.cranium import Cranium, cavity_level, intracranial_level
+from ctinsight.phantoms.cranium import STANDARD_CRANIUM, Cranium, cavity_level, intracranial_level
 from ctinsight.phantoms.lesions import ExtraAxial, Lesion, rotation
 from ctinsight.phantoms.shapes import Points, Vector, coverage, paint
 from ctinsight.phantoms.skull_anatomy import (
@@ -78,8 +78,8 @@ def head_grid(
     rotation_degrees
         Obliquity: the grid is turned about R, then A, then S.
     flip_ijk
-        Whether i runs to the left, j to posterior, k to inferior. The default is the usual DICOM order: column 0
-        is the patient's right, row 0 anterior, slice 0 inferior.
+        Whether i runs to the left, j to posterior, k to inferior. The default is the usual DICOM order:
+        column 0 is the patient's right, row 0 anterior, slice 0 inferior.
     """
     shape_ijk = np.maximum(1, np.round(np.array(size_mm) / spacing_ijk_mm)).astype(int)
     turn = rotation(rotation_degrees) @ np.diag([-1.0 if f else 1.0 for f in flip_ijk])
@@ -128,8 +128,8 @@ class HeadSpec:
     seed: int = 0
     lesions: tuple[Lesion, ...] = ()
     noise_hu: float = 4.0
-    streak_hu: float = 9.0
-    cranium: Cranium = Cranium()
+    streak_hu: float = 12.0
+    cranium: Cranium = STANDARD_CRANIUM
     pose: Pose = Pose()
     calcified: bool = True
     left_marker: bool = False
@@ -140,9 +140,10 @@ class HeadSpec:
 class PhantomCase:
     """A synthetic CT with its truth.
 
-    ``truth_kji`` and ``brain_kji`` (bool) hold the voxels whose centre lies inside. ``brain_kji`` is the whole
-    intracranial content above the foramen magnum (z = -60 mm of the head): brain, ventricles, sulci, cisterns,
-    dura, sinuses and blood, up to the inner table. ``truth_ml`` is the volume by formula, not by counting.
+    ``truth_kji`` and ``brain_kji`` (bool) hold the voxels whose centre lies inside. ``brain_kji`` is the
+    whole intracranial content above the foramen magnum (z = -60 mm of the head): brain, ventricles, sulci,
+    cisterns, dura, sinuses and blood, up to the inner table. ``truth_ml`` is the volume by formula, not by
+    counting.
     The midsagittal plane is given by a point and the unit normal towards the patient's right.
     """
 
@@ -187,15 +188,14 @@ def head_phantom(spec: HeadSpec | None = None) -> PhantomCase:
     truth = np.zeros(grid.shape_kji, dtype=np.bool_)
     brain = np.zeros(grid.shape_kji, dtype=np.bool_)
     noise = _noise(spec)
-    offsets = _subsample_offsets(grid)
+    offsets = _subsample_offsets(grid, spec.pose)
     for k in range(grid.shape_kji[0]):
-        plane = _plane_ras(grid, k)
-        centre = _as_points(plane, np.zeros(3), spec.pose)
+        centre = _slice_points(grid, k, spec.pose)
         brain[k] = (intracranial_level(spec.cranium.standard(centre)) < 0).reshape(brain[k].shape)
         truth[k] = head.blood(centre).reshape(truth[k].shape)
-        total = np.zeros(plane.shape[0], dtype=np.float32)
+        total = np.zeros(centre.x.size, dtype=np.float32)
         for offset in offsets:
-            total += head.attenuation_hu(_as_points(plane, offset, spec.pose))
+            total += head.attenuation_hu(_moved(centre, offset))
         hu = (total / len(offsets)).reshape(truth[k].shape) + next(noise)
         array[k] = np.clip(np.rint(hu), -1024, 3071)
     _refuse_outside(truth, brain)
@@ -224,7 +224,7 @@ class _Head:
     def attenuation_hu(self, p: Points) -> NDArray[np.float32]:
         """HU at points (n,), without noise."""
         hu = np.full(p.x.shape, AIR_HU, dtype=np.float32)
-        q = _single(self._spec.cranium.standard(p))
+        q = self._spec.cranium.standard(p)
         if self._spec.holder:
             paint_holder(hu, q)
         skin = head_level(q, self._skull.thickness_mm)
@@ -267,32 +267,31 @@ class _Head:
 
 def _streaks(q: Points, depth_hu: float) -> Array:
     """Beam hardening between the petrous bones: a dark band with ripples, in HU."""
-    band = np.exp(-(((q.z + 33) / 6) ** 2) - ((q.y + 24) / 9) ** 2) * coverage(np.abs(q.x) - 34, 12)
+    band = np.exp(-(((q.z + 33) / 6) ** 2) - ((q.y + 24) / 9) ** 2) * coverage(np.abs(q.x) - 30, 20)
     ripple = 1 + 0.45 * np.sin(q.y * 1.1 + 0.04 * q.x * np.sign(q.y + 24))
     return np.asarray(-depth_hu * band * ripple)
 
 
-def _plane_ras(grid: Grid, k: int) -> NDArray[np.float64]:
-    """Voxel centres of one slice, (rows * columns, 3) RAS mm."""
-    j, i = np.meshgrid(np.arange(grid.shape_kji[1]), np.arange(grid.shape_kji[2]), indexing="ij")
-    return grid.ras_from_ijk(np.stack([i.ravel(), j.ravel(), np.full(i.size, k)], axis=1))
+def _slice_points(grid: Grid, k: int, pose: Pose) -> Points:
+    """Place the voxel centres of one slice in head coordinates, rows * columns of them."""
+    origin = pose.to_head(grid.ras_from_ijk([0, 0, k]))
+    along_i, along_j = (grid.ijk_to_ras[:3, :2].T @ rotation(pose.rotation_degrees)).tolist()
+    j, i = (np.arange(n, dtype=np.float64) for n in grid.shape_kji[1:])
+    return Points(*((origin[a] + j[:, None] * along_j[a] + i * along_i[a]).ravel() for a in range(3)))
 
 
-def _as_points(plane_ras: NDArray[np.float64], offset: NDArray[np.float64], pose: Pose) -> Points:
-    head = pose.to_head(plane_ras + offset)
-    return Points(*(np.ascontiguousarray(head[:, axis]) for axis in range(3)))
+def _moved(p: Points, offset: NDArray[np.float64]) -> Points:
+    """Shift points, in single precision, which is enough for painting."""
+    dx, dy, dz = offset.tolist()
+    return Points((p.x + dx).astype(np.float32), (p.y + dy).astype(np.float32), (p.z + dz).astype(np.float32))
 
 
-def _single(p: Points) -> Points:
-    return Points(p.x.astype(np.float32), p.y.astype(np.float32), p.z.astype(np.float32))
-
-
-def _subsample_offsets(grid: Grid) -> NDArray[np.float64]:
-    """Offsets in RAS mm of the points whose mean is one voxel; (n, 3)."""
+def _subsample_offsets(grid: Grid, pose: Pose) -> NDArray[np.float64]:
+    """Find the head offsets in mm of the points whose mean is one voxel; (n, 3)."""
     counts = [max(1, int(np.ceil(s / SUBSAMPLE_MM))) for s in grid.spacing_ijk_mm]
     ticks = [(np.arange(n) + 0.5) / n - 0.5 for n in counts]
     steps = np.stack([a.ravel() for a in np.meshgrid(*ticks, indexing="ij")], axis=1)
-    return np.asarray(steps @ grid.ijk_to_ras[:3, :3].T)
+    return np.asarray(steps @ grid.ijk_to_ras[:3, :3].T @ rotation(pose.rotation_degrees))
 
 
 def _noise(spec: HeadSpec) -> Iterator[NDArray[np.float32]]:
@@ -309,7 +308,7 @@ def _noise(spec: HeadSpec) -> Iterator[NDArray[np.float32]]:
 
 
 def _in_box(p: Points, lesion: Lesion, margin_mm: float) -> NDArray[np.intp]:
-    """Indices of the points in the box around a lesion."""
+    """Find the points in the box around a lesion."""
     keep = np.ones(p.x.shape, dtype=np.bool_)
     for values, low, high in zip((p.x, p.y, p.z), *lesion.bounds, strict=True):
         keep &= (values >= low - margin_mm) & (values <= high + margin_mm)

@@ -10,7 +10,14 @@ import numpy as np
 
 from ctinsight.errors import WrongUseError
 from ctinsight.finding import Side
-from ctinsight.phantoms.cranium import VAULT_CENTRE, VAULT_RADII, Cranium, vault_frame, vault_level
+from ctinsight.phantoms.cranium import (
+    STANDARD_CRANIUM,
+    VAULT_CENTRE,
+    VAULT_RADII,
+    Cranium,
+    vault_frame,
+    vault_level,
+)
 from ctinsight.phantoms.shapes import Points, Vector
 
 if TYPE_CHECKING:
@@ -162,7 +169,7 @@ class ExtraAxial:
     thickness_mm
         Greatest depth beneath the inner table.
     direction_degrees
-        (azimuth from the side towards anterior, elevation) of the thickest point, seen from the vault's centre.
+        Thickest point, seen from the vault's centre: azimuth from the side to anterior, elevation.
     extent_degrees
         Half-angle along azimuth and along elevation.
     power
@@ -177,7 +184,7 @@ class ExtraAxial:
     extent_degrees: tuple[float, float]
     power: float
     mean_hu: float = 60.0
-    cranium: Cranium = Cranium()
+    cranium: Cranium = STANDARD_CRANIUM
     name: str = "extra-axial"
 
     def __post_init__(self) -> None:
@@ -223,21 +230,17 @@ class ExtraAxial:
 
 
 def crescent(
-    side: Side, thickness_mm: float, *, mean_hu: float = 60.0, cranium: Cranium | None = None
+    side: Side, thickness_mm: float, *, mean_hu: float = 60.0, cranium: Cranium = STANDARD_CRANIUM
 ) -> ExtraAxial:
     """Make a subdural crescent over a convexity: long, thin and concave towards the brain."""
-    return ExtraAxial(
-        side, thickness_mm, (8.0, 24.0), (58.0, 34.0), 4.0, mean_hu, cranium or Cranium(), "crescent"
-    )
+    return ExtraAxial(side, thickness_mm, (8.0, 24.0), (58.0, 34.0), 4.0, mean_hu, cranium, "crescent")
 
 
 def epidural(
-    side: Side, thickness_mm: float, *, mean_hu: float = 60.0, cranium: Cranium | None = None
+    side: Side, thickness_mm: float, *, mean_hu: float = 60.0, cranium: Cranium = STANDARD_CRANIUM
 ) -> ExtraAxial:
     """Make an epidural lens at a temple: short, thick and convex towards the brain."""
-    return ExtraAxial(
-        side, thickness_mm, (15.0, 18.0), (30.0, 26.0), 2.0, mean_hu, cranium or Cranium(), "epidural"
-    )
+    return ExtraAxial(side, thickness_mm, (15.0, 18.0), (30.0, 26.0), 2.0, mean_hu, cranium, "epidural")
 
 
 @lru_cache(maxsize=256)

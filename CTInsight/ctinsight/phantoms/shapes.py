@@ -7,6 +7,7 @@ to 0 over :data:`EDGE_MM`, so that a voxel on an edge shows partial volume on ev
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -51,18 +52,19 @@ def ellipsoid(p: Points, centre: Vector, radii: Vector) -> Array:
 
 def capsule(p: Points, start: Vector, end: Vector, radius_mm: tuple[float, float]) -> Array:
     """Level of a round rod whose radius runs from the first value to the second."""
-    axis = np.subtract(end, start)
+    axis = [e - s for s, e in zip(start, end, strict=True)]
     u, v, w = (a - c for a, c in zip((p.x, p.y, p.z), start, strict=True))
-    along = np.clip((u * axis[0] + v * axis[1] + w * axis[2]) / float(axis @ axis), 0, 1)
+    along = np.clip((u * axis[0] + v * axis[1] + w * axis[2]) / sum(a * a for a in axis), 0, 1)
     away = np.sqrt((u - along * axis[0]) ** 2 + (v - along * axis[1]) ** 2 + (w - along * axis[2]) ** 2)
     return np.asarray(away - (radius_mm[0] + along * (radius_mm[1] - radius_mm[0])))
 
 
 def tube(p: Points, knots: Sequence[tuple[Vector, float]]) -> Array:
     """Level of a chain of rods through (position, radius in mm) knots."""
-    level = capsule(p, knots[0][0], knots[1][0], (knots[0][1], knots[1][1]))
-    for (start, r0), (end, r1) in zip(knots[1:], knots[2:], strict=False):
-        level = np.minimum(level, capsule(p, start, end, (r0, r1)))
+    level = np.full_like(p.x, np.inf)
+    for (start, r0), (end, r1) in pairwise(knots):
+        rod = capsule(p, start, end, (r0, r1))
+        level = np.minimum(level, rod, out=level)
     return level
 
 
@@ -76,7 +78,7 @@ def paint(hu: Array, level: Array, value: float | Array) -> None:
     hu += coverage(level) * (value - hu)
 
 
-def step(t: Array, start: float, end: float) -> Array:
+def step(t: Array, start: float | Array, end: float | Array) -> Array:
     """Rise smoothly from 0 at ``start`` to 1 at ``end`` (which may be the smaller one)."""
     s = np.clip((t - start) / (end - start), 0, 1)
     return np.asarray(s * s * (3 - 2 * s))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from ctinsight.phantoms.cranium import FORAMEN_CENTRE, canal_level, cavity_level, vault_level
-from ctinsight.phantoms.shapes import Points, Waves, capsule, ellipsoid, paint, tube
+from ctinsight.phantoms.shapes import Points, Waves, capsule, ellipsoid, paint, step, tube
 
 if TYPE_CHECKING:
     from ctinsight.phantoms.shapes import Array
@@ -43,7 +43,7 @@ class SkullSeed:
     @classmethod
     def of(cls, rng: np.random.Generator) -> SkullSeed:
         """Draw thickness and texture."""
-        return cls(float(rng.uniform(5.5, 8.0)), Waves.of(rng, 40, 5), Waves.of(rng, 7.5, 7))
+        return cls(float(rng.uniform(5.5, 8.0)), Waves.of(rng, 75, 5), Waves.of(rng, 7.5, 7))
 
 
 def head_level(p: Points, thickness_mm: float) -> Array:
@@ -55,10 +55,10 @@ def head_level(p: Points, thickness_mm: float) -> Array:
     neck = np.maximum(neck, p.z + 30)
     face = ellipsoid(p, (0, 26, -52), (66, 58, 66))
     jaw = capsule(q, (20, 60, -95), (48, 10, -70), (22, 20))
-    nose = capsule(p, (0, 80, -34), (0, 94, -62), (6, 11))
+    nose = capsule(p, (0, 77, -28), (0, 89, -62), (6, 9))
     ear = ellipsoid(q, (77, -24, -34), (6, 16, 27))
     level = np.minimum(np.minimum(head, neck), np.minimum(face, jaw))
-    return np.minimum(level, np.minimum(nose, ear))
+    return np.asarray(np.minimum(level, np.minimum(nose, ear)))
 
 
 def paint_soft_tissue(hu: Array, p: Points, skin: Array, seed: SkullSeed) -> None:
@@ -81,11 +81,11 @@ def paint_soft_tissue(hu: Array, p: Points, skin: Array, seed: SkullSeed) -> Non
 def paint_vault(hu: Array, p: Points, seed: SkullSeed) -> None:
     """Paint the skull around the cavity: outer table, diploe, inner table."""
     cavity = cavity_level(p)
-    thickness = seed.thickness_mm + 0.8 * seed.texture(p)
+    thickness = seed.thickness_mm + 0.6 * seed.texture(p)
     squama = np.exp(-(((p.y + 8) / 32) ** 2) - ((p.z + 12) / 22) ** 2) * np.clip(np.abs(p.x) - 40, 0, 20) / 20
     thickness = thickness * (1 - 0.45 * squama)
-    protuberance = np.exp(-((p.x / 16) ** 2) - ((p.z + 26) / 18) ** 2) * (p.y < -60)
-    thickness = thickness + 6 * protuberance + 3 * np.exp(-((p.x / 9) ** 2)) * (p.y > 50)
+    protuberance = np.exp(-((p.x / 16) ** 2) - ((p.z + 26) / 18) ** 2) * step(p.y, -45, -70)
+    thickness = thickness + 6 * protuberance
     base = np.clip((-8 - p.z) / 14, 0, 1) * (p.y < 40)
     shell = np.maximum(cavity - thickness * (1 - 0.3 * base), -60 - p.z - 6)
     paint(hu, shell, TABLE_HU)
