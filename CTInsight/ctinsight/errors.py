@@ -4,14 +4,21 @@
 
     CTInsightError                  found, expected, what to do
      ├── WrongUseError              an option or argument is off              exit 2
+     │    └── TermsNotAcceptedError a model's terms must be accepted first
      ├── InputRefusedError          the data must not be measured as it is    exit 3
      │    ├── GeometryError         the grid is sheared, singular, not finite
      │    ├── UnreadableFileError   the bytes are not what the name promises
      │    ├── NotCTError            MR, an 8-bit picture, a localizer
-     │    └── SliceGapError         slices are missing, or two lie at one place
+     │    ├── SliceGapError         slices are missing, or two lie at one place
+     │    └── UnsafeArchiveError    an archive names places outside, or would grow without end
      ├── WeightsMissingError        a method needs weights that are not here  exit 4
      ├── WrongWeightsError          the file holds another network            exit 4
      ├── DependencyMissingError     a Python package is not installed         exit 5
+     ├── DownloadFailedError        no source gave the file whole and right   exit 5
+     ├── OfflineError               a download was asked for while offline    exit 5
+     ├── NotEnoughSpaceError        the disk has no room                      exit 5
+     ├── StoreUnusableError         the model folder cannot be used           exit 5
+     ├── CatalogueError             the list of models does not hold together exit 5
      ├── Cancelled                  the user stopped the run                  exit 5
      └── ProcessingFailedError      a step could not finish                   exit 5
 """
@@ -59,6 +66,10 @@ class WrongUseError(CTInsightError):
     exit_code = 2
 
 
+class TermsNotAcceptedError(WrongUseError):
+    """The model may be used only by who accepts its terms; read them, then accept or leave it."""
+
+
 class InputRefusedError(CTInsightError):
     """The input would give a wrong number; choose or repair the input."""
 
@@ -81,6 +92,10 @@ class SliceGapError(InputRefusedError):
     """Slices are missing or doubled; complete the series, or allow gaps knowingly."""
 
 
+class UnsafeArchiveError(InputRefusedError):
+    """The archive names places outside its folder, or would grow without end; get it from another source."""
+
+
 class WeightsMissingError(CTInsightError):
     """The chosen method needs weights that are not installed; import them or choose another."""
 
@@ -95,6 +110,26 @@ class WrongWeightsError(CTInsightError):
 
 class DependencyMissingError(CTInsightError):
     """A Python package is missing; install it as the remedy says."""
+
+
+class DownloadFailedError(CTInsightError):
+    """No source gave the file whole and unchanged; mend the connection, or import the file by hand."""
+
+
+class OfflineError(CTInsightError):
+    """The network was wanted while the offline switch is on; switch it off, or import a file or kit."""
+
+
+class NotEnoughSpaceError(CTInsightError):
+    """The disk is too full; free some space or choose another folder."""
+
+
+class StoreUnusableError(CTInsightError):
+    """The model folder cannot be read, written or locked; choose another one."""
+
+
+class CatalogueError(CTInsightError):
+    """The list of models does not hold together; the entry and key are named."""
 
 
 class Cancelled(CTInsightError):  # noqa: N818 - it is the user's wish, not a fault
