@@ -1,0 +1,335 @@
+"""The parent's side of the resident worker: starts it, asks it, looks for its events, kills it.
+
+Nothing here blocks for long, starts a thread or needs Qt: a panel's timer calls :meth:`WorkerProcess.poll`.
+``docs/worker-protocol.md`` is the contract.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ctinsight.errors import ProcessingFailedError, WrongUseError
+from ctinsight.worker import EVENTS_FILE, LOG_FILE, PROTOCOL
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+#: Folders of workers are called ctinsight-worker-<pid of the parent>-<random>.
+FOLDER_PREFIX = "ctinsight-worker-"
+#: How long a killed process tree may take to be gone.
+KILL_SECONDS = 2.0
+LOG_TAIL_BYTES = 4000
+
+
+def findPython() -> str:
+    """Return the Python that runs the worker: Slicer's ``PythonSlicer`` on the path, else this one.
+
+    In Slicer ``sys.executable`` is the application itself, so it is never guessed from that.
+
+    Raises
+    ------
+    ProcessingFailedError
+        Inside Slicer, but no PythonSlicer on the path.
+    """
+    found = shutil.which("PythonSlicer")
+    if found is not None:
+        return found
+    if "python" in Path(sys.executable).name.lower():
+        return sys.executable
+    raise ProcessingFailedError(
+        found=f"no PythonSlicer on the path, and {Path(sys.executable).name} is no Python",
+        expected="3D Slicer's own Python, PythonSlicer, on the path as 3D Slicer sets it",
+        remedy="Start 3D Slicer by its launcher, not by SlicerApp-real.",
+    )
+
+
+def workerEnvironment(base: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the child's environment: the parent's, our package first on its path, UTF-8, unbuffered."""
+    import ctinsight
+
+    packages = str(Path(ctinsight.__file__).resolve().parents[1])
+    environment = dict(os.environ if base is None else base)
+    paths = [packages, *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
+    environment.update(PYTHONPATH=os.pathsep.join(paths), PYTHONUNBUFFERED="1", PYTHONUTF8="1")
+    return environment
+
+
+@dataclass
+class WorkerProcess:
+    """One resident worker, started when it is first needed.
+
+    Parameters
+    ----------
+    command
+        Program and arguments before ``--folder``; the default runs ``python -m ctinsight worker``.
+    """
+
+    command: list[str] | None = None
+    _process: subprocess.Popen[bytes] | None = None
+    _folder: Path | None = None
+    _offset: int = 0
+    _partial: bytes = b""
+    _pending: str | None = None
+    _numbers: Any = field(default_factory=lambda: count(1))
+
+    @property
+    def folder(self) -> Path | None:
+        """The private folder, while a worker lives."""
+        return self._folder
+
+    @property
+    def pid(self) -> int | None:
+        """The process id, while a worker lives."""
+        return None if self._process is None else self._process.pid
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request waits for its answer."""
+        return self._pending is not None
+
+    def ping(self) -> str:
+        """Ask for a sign of life; the ``pong`` comes by :meth:`poll`."""
+        return self._send({"command": "ping"})
+
+    def run(
+        self,
+        task: str,
+        arrayKJI: NDArray[Any],
+        ijkToRAS: NDArray[np.float64],
+        *,
+        parameters: Mapping[str, Any],
+    ) -> str:
+        """Ask for one case.
+
+        Parameters
+        ----------
+        task
+            "hematoma".
+        arrayKJI
+            (slices, rows, columns), HU.
+        ijkToRAS
+            4 x 4, voxel index to RAS in mm.
+        parameters
+            Plain values of the task's ``Parameters``.
+
+        Returns
+        -------
+        str
+            The id that the events of this request carry.
+        """
+        import numpy as np
+
+        self._refuseWhenBusy()
+        folder = self._ensureStarted()
+        name = f"input-{next(self._numbers)}.npy"
+        np.save(folder / name, arrayKJI, allow_pickle=False)
+        volume = {"array": name, "ijk_to_ras": np.asarray(ijkToRAS, dtype=float).tolist()}
+        return self._send({"command": "run", "task": task, "volume": volume, "parameters": dict(parameters)})
+
+    def loadArray(self, name: str) -> NDArray[Any]:
+        """Map an array that an event names."""
+        import numpy as np
+
+        if self._folder is None or Path(name).name != name:
+            raise WrongUseError(
+                found=f"array {name!r}",
+                expected="an array of the living worker",
+                remedy="Take it before stop().",
+            )
+        return np.load(self._folder / name, mmap_mode="r", allow_pickle=False)
+
+    def poll(self) -> list[dict[str, Any]]:
+        """Return the events since the last call, oldest first; a dead worker gives one ``error`` event."""
+        if self._process is None:
+            return []
+        ended = self._process.poll() is not None
+        events = self._readEvents()
+        for event in events:
+            if event["event"] in ("result", "error", "pong") and event["id"] == self._pending:
+                self._pending = None
+        if ended:
+            events.extend(self._buryDeadWorker())
+        return events
+
+    def cancel(self) -> None:
+        """Kill the worker and everything it started; idle again afterwards, nothing left behind."""
+        self._kill()
+        self._forget()
+
+    def stop(self) -> None:
+        """End the worker kindly, or by force when it does not listen."""
+        if self._process is None:
+            return
+        if self._pending is None:
+            self._send({"command": "shutdown"})
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(KILL_SECONDS)
+        self.cancel()
+
+    def logTail(self) -> str:
+        """Return the end of what the worker's libraries printed."""
+        if self._folder is None or not (self._folder / LOG_FILE).is_file():
+            return ""
+        with (self._folder / LOG_FILE).open("rb") as stream:
+            size = stream.seek(0, os.SEEK_END)
+            stream.seek(max(0, size - LOG_TAIL_BYTES))
+            return stream.read().decode(errors="replace")
+
+    def _ensureStarted(self) -> Path:
+        if self._process is not None and self._process.poll() is None and self._folder is not None:
+            return self._folder
+        self.cancel()
+        sweepStaleFolders()
+        self._folder = Path(tempfile.mkdtemp(prefix=f"{FOLDER_PREFIX}{os.getpid()}-"))
+        command = self.command or [findPython(), "-m", "ctinsight", "worker"]
+        with (self._folder / LOG_FILE).open("ab") as log:
+            self._process = subprocess.Popen(
+                [*command, "--folder", str(self._folder)],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=workerEnvironment(),
+                **_ownProcessGroup(),
+            )
+        return self._folder
+
+    def _send(self, request: dict[str, Any]) -> str:
+        self._refuseWhenBusy()
+        self._ensureStarted()
+        identity = str(next(self._numbers))
+        line = json.dumps({"protocol": PROTOCOL, "id": identity, **request}) + "\n"
+        try:
+            self._process.stdin.write(line.encode())
+            self._process.stdin.flush()
+        except OSError as error:
+            raise ProcessingFailedError(
+                found=f"the worker does not listen: {error}",
+                expected="a living worker",
+                remedy="Try again; a new worker is started. Its last words: " + self.logTail()[-400:],
+            ) from error
+        self._pending = identity
+        return identity
+
+    def _refuseWhenBusy(self) -> None:
+        if self._pending is not None:
+            raise WrongUseError(
+                found=f"request {self._pending} is still running",
+                expected="one request at a time",
+                remedy="Wait for its answer or cancel it.",
+            )
+
+    def _readEvents(self) -> list[dict[str, Any]]:
+        path = self._folder / EVENTS_FILE
+        if not path.is_file():
+            return []
+        with path.open("rb") as stream:
+            stream.seek(self._offset)
+            new = stream.read()
+        self._offset += len(new)
+        *lines, self._partial = (self._partial + new).split(b"\n")
+        return [json.loads(line) for line in lines]
+
+    def _buryDeadWorker(self) -> list[dict[str, Any]]:
+        code, pending, tail = self._process.returncode, self._pending, self.logTail().strip()
+        self.cancel()
+        if pending is None:
+            return []
+        return [{"protocol": PROTOCOL, "event": "error", "id": pending, **_death(code, tail)}]
+
+    def _kill(self) -> None:
+        if self._process is None:
+            return
+        _killTree(self._process)
+        if self._process.stdin is not None:
+            with suppress(OSError):  # the pipe of a dead process cannot be flushed; nothing is lost with it
+                self._process.stdin.close()
+        with suppress(subprocess.TimeoutExpired):  # an uninterruptible system call: it is reaped later
+            self._process.wait(KILL_SECONDS)
+
+    def _forget(self) -> None:
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+        self._process, self._folder, self._pending = None, None, None
+        self._offset, self._partial = 0, b""
+
+
+def _ownProcessGroup() -> dict[str, Any]:
+    if os.name == "nt":
+        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
+    return {"start_new_session": True}
+
+
+def _killTree(process: subprocess.Popen[bytes]) -> None:
+    if os.name == "nt":
+        subprocess.run(
+            [_windowsTool("taskkill"), "/T", "/F", "/PID", str(process.pid)], capture_output=True, check=False
+        )
+        return
+    with suppress(ProcessLookupError):  # it is gone already
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _windowsTool(name: str) -> str:
+    return str(Path(os.environ.get("SYSTEMROOT", r"C:\Windows")) / "System32" / f"{name}.exe")
+
+
+def _death(code: int, tail: str) -> dict[str, Any]:
+    outOfMemory = code in (-signal.SIGTERM, 137) or code == -getattr(signal, "SIGKILL", 9)
+    return {
+        "kind": "ProcessingFailedError",
+        "found": f"the worker ended in the middle of the run (exit code {code})"
+        + (f"; its last words: {tail[-400:]}" if tail else ""),
+        "expected": "a result",
+        "remedy": "The system may have ended it because memory ran out: close other programs and try again."
+        if outOfMemory
+        else "Try again; a new worker is started. If it happens again, report it with these words.",
+        "exit_code": 5,
+    }
+
+
+def sweepStaleFolders(now: float | None = None) -> list[Path]:
+    """Remove private folders whose parent process is gone; return them.
+
+    Folders younger than a minute are left alone, so that a parent that is just starting keeps its own.
+    """
+    now = time.time() if now is None else now
+    removed = []
+    for folder in Path(tempfile.gettempdir()).glob(f"{FOLDER_PREFIX}*"):
+        owner = folder.name.removeprefix(FOLDER_PREFIX).split("-")[0]
+        if owner.isdigit() and not _alive(int(owner)) and now - folder.stat().st_mtime > 60:
+            shutil.rmtree(folder, ignore_errors=True)
+            removed.append(folder)
+    return removed
+
+
+def _alive(pid: int) -> bool:
+    if os.name == "nt":
+        listed = subprocess.run(
+            [_windowsTool("tasklist"), "/FI", f"PID eq {pid}", "/NH"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return str(pid) in listed.stdout
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

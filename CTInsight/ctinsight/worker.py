@@ -1,0 +1,287 @@
+"""The resident child process: JSON requests in on stdin, JSON events out into a file.
+
+``docs/worker-protocol.md`` is the contract. Slicer's own process never computes and never imports torch; it
+starts this program once, and later cases pay neither start nor imports again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import queue
+import shutil
+import sys
+import threading
+import traceback
+from dataclasses import dataclass, fields
+from importlib import import_module
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from ctinsight.errors import CTInsightError, ProcessingFailedError, WrongUseError
+from ctinsight.version import VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ctinsight.progress import ProgressEvent
+    from ctinsight.volume import Scan
+
+PROTOCOL = 1
+EVENTS_FILE, LOG_FILE = "events.jsonl", "worker.log"
+#: The log is cut to its newest half above this size.
+MAX_LOG_BYTES = 1 << 20
+IDLE_MINUTES = 30.0
+
+#: Task name -> module with ``Parameters`` and ``run(scan, parameters, progress)``.
+TASKS = {"hematoma": "ctinsight.tasks.hematoma"}
+
+_END_OF_INPUT = ""
+
+
+@dataclass(frozen=True)
+class Worker:
+    """One worker and its private folder.
+
+    Parameters
+    ----------
+    folder
+        Private folder of this worker and its parent.
+    idle_minutes
+        It ends by itself after so many minutes without a request.
+    """
+
+    folder: Path
+    idle_minutes: float = IDLE_MINUTES
+
+    def serve(self, requests: IO[str]) -> str:
+        """Answer requests until told to stop, idle for long, or without parent; return which."""
+        self._emit("ready", None, pid=os.getpid(), version=VERSION)
+        lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+        threading.Thread(target=self._read, args=(requests, lines), daemon=True).start()
+        reason = ""
+        while not reason:
+            try:
+                line = lines.get(timeout=self.idle_minutes * 60)
+            except queue.Empty:
+                reason = "idle"
+                break
+            reason = self._answer(line)
+            shorten_log(self.folder / LOG_FILE)
+        self._emit("bye", None, reason=reason)
+        return reason
+
+    def _read(self, requests: Iterable[str], lines: queue.SimpleQueue[str]) -> None:
+        # The end of stdin means that the parent is gone, whatever the main thread is computing just now.
+        for line in requests:
+            if line.strip():
+                lines.put(line)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        os._exit(0)
+
+    def _answer(self, line: str) -> str:
+        identity: str | None = None
+        try:
+            request = parse_request(line)
+            identity = request["id"]
+            if request["command"] == "shutdown":
+                return "told"
+            if request["command"] == "ping":
+                self._emit("pong", identity)
+            else:
+                self._run(request)
+        except CTInsightError as error:
+            self._report(identity, error)
+        except Exception as error:  # noqa: BLE001 - the worker's one boundary: it must answer and live on
+            traceback.print_exc()
+            self._report(identity, unforeseen(error))
+        return ""
+
+    def _run(self, request: dict[str, Any]) -> None:
+        import numpy as np
+
+        from ctinsight.progress import Progress
+        from ctinsight.report.result_json import to_document
+
+        identity = request["id"]
+        task = find_task(request.get("task"))
+        scan = read_scan_of(request, self.folder)
+        parameters = task.Parameters.from_dict(request.get("parameters", {}))
+        result = task.run(scan, parameters, Progress(lambda event: self._progress(identity, event)))
+        labelmap = f"{identity}-labelmap.npy"
+        np.save(self.folder / labelmap, result.segmentation.labelmap_kji, allow_pickle=False)
+        self._emit("result", identity, document=to_document(result, scan, {}), labelmap=labelmap)
+
+    def _progress(self, identity: str, event: ProgressEvent) -> None:
+        self._emit(
+            "progress", identity, phase=event.phase, fraction=event.fraction, seconds_left=event.seconds_left
+        )
+
+    def _report(self, identity: str | None, error: CTInsightError) -> None:
+        self._emit(
+            "error",
+            identity,
+            kind=type(error).__name__,
+            found=error.found,
+            expected=error.expected,
+            remedy=error.remedy,
+            exit_code=error.exit_code,
+        )
+
+    def _emit(self, event: str, identity: str | None, **values: Any) -> None:
+        line = json.dumps(
+            {"protocol": PROTOCOL, "event": event, "id": identity, **values}, ensure_ascii=False
+        )
+        # One write per line, so that a reader never meets half an event that is not also without line end.
+        with (self.folder / EVENTS_FILE).open("ab") as stream:
+            stream.write(line.encode() + b"\n")
+
+
+def parse_request(line: str) -> dict[str, Any]:
+    """Read one request line.
+
+    Raises
+    ------
+    WrongUseError
+        No JSON object, another protocol, no id, or an unknown command.
+    """
+    try:
+        request = json.loads(line)
+    except ValueError as error:
+        raise _wrong_request(found=f"a line that is no JSON: {line[:80]!r}") from error
+    if not isinstance(request, dict):
+        raise _wrong_request(found=f"JSON of type {type(request).__name__}")
+    if request.get("protocol") != PROTOCOL:
+        raise _wrong_request(found=f"protocol {request.get('protocol')!r}")
+    identity = request.get("id")
+    if not isinstance(identity, str) or not identity.isalnum():
+        raise _wrong_request(found=f"id {identity!r}")
+    if request.get("command") not in {"ping", "run", "shutdown"}:
+        raise _wrong_request(found=f"command {request.get('command')!r}")
+    return request
+
+
+def _wrong_request(*, found: str) -> WrongUseError:
+    return WrongUseError(
+        found=found,
+        expected=f'one line of JSON with "protocol": {PROTOCOL}, an alphanumeric "id" and a "command"',
+        remedy="Use the same version of CT Insight on both sides (docs/worker-protocol.md).",
+    )
+
+
+def find_task(name: object) -> Any:
+    """Import the module of a task.
+
+    Raises
+    ------
+    WrongUseError
+        No such task.
+    """
+    if not isinstance(name, str) or name not in TASKS:
+        raise WrongUseError(
+            found=f"task {name!r}", expected=", ".join(TASKS), remedy="Choose one of these tasks."
+        )
+    return import_module(TASKS[name])
+
+
+def read_scan_of(request: dict[str, Any], folder: Path) -> Scan:
+    """Map the request's array and geometry into a scan.
+
+    Parameters
+    ----------
+    request
+        Its ``volume`` names an ``.npy`` file of the private folder, (slice, row, column) in HU.
+    folder
+        The private folder.
+
+    Raises
+    ------
+    WrongUseError
+        No such array, or a name that leads out of the folder.
+    GeometryError
+        See :class:`ctinsight.volume.Grid`.
+    """
+    import numpy as np
+
+    from ctinsight.volume import Acquisition, Scan, Volume
+
+    entry = request.get("volume")
+    name = entry.get("array") if isinstance(entry, dict) else None
+    if not isinstance(entry, dict) or not isinstance(name, str) or Path(name).name != name:
+        raise WrongUseError(
+            found=f"volume = {entry!r}",
+            expected='{"array": "NAME.npy", "ijk_to_ras": 4 x 4 numbers}, the file in the private folder',
+            remedy="Write the voxels with numpy.save into the worker's folder and name the file.",
+        )
+    try:
+        array = np.load(folder / name, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise WrongUseError(
+            found=f"{name}: {error}",
+            expected="an array written by numpy.save",
+            remedy="Start the run again; the private folder may have been cleaned by another program.",
+        ) from error
+    known = {field.name for field in fields(Acquisition)}
+    facts = {key: value for key, value in request.get("acquisition", {}).items() if key in known}
+    for key in ("slice_positions_mm", "gaps", "notes"):
+        facts[key] = tuple(tuple(v) if isinstance(v, list) else v for v in facts.get(key, ()))
+    acquisition = Acquisition(**{"file_format": "MRML", **facts})
+    return Scan(Volume(array, np.array(entry.get("ijk_to_ras"), dtype=float)), acquisition)
+
+
+def unforeseen(error: Exception) -> CTInsightError:
+    """Word an error that nobody raised on purpose; memory and disk have remedies of their own."""
+    if isinstance(error, MemoryError):
+        return ProcessingFailedError(
+            found="the machine ran out of memory",
+            expected="enough free memory for this volume",
+            remedy="Close other programs, or crop the volume to the head first.",
+        )
+    if isinstance(error, OSError):
+        return ProcessingFailedError(
+            found=f"the private folder cannot be used: {error}",
+            expected="a readable and writable temporary folder with free space",
+            remedy="Free some disk space, then start the run again.",
+        )
+    return ProcessingFailedError(
+        found=f"an error that nobody foresaw: {type(error).__name__}: {error}",
+        expected="a result",
+        remedy="Please report it with the log of the worker; it holds no patient identity.",
+    )
+
+
+def shorten_log(path: Path, limit: int = MAX_LOG_BYTES) -> None:
+    """Cut a log to its newest half when it has grown above ``limit`` bytes; it may be open for appending."""
+    if not path.is_file() or path.stat().st_size <= limit:
+        return
+    with path.open("r+b") as stream:
+        stream.seek(-limit // 2, os.SEEK_END)
+        newest = stream.read()
+        stream.seek(0)
+        stream.write(newest)
+        stream.truncate()
+
+
+def _refuse_foreign_folder(folder: Path) -> None:
+    # The worker deletes this folder when its parent is gone, so nobody else's files may lie in it.
+    others = (
+        sorted(p.name for p in folder.iterdir() if p.name != LOG_FILE) if folder.is_dir() else ["no folder"]
+    )
+    if others:
+        raise WrongUseError(
+            found=f"{folder}: {', '.join(others[:3])}",
+            expected="an empty private folder that the parent has made; the worker deletes it at the end",
+            remedy="Make a new temporary folder.",
+        )
+
+
+def main(arguments: list[str]) -> int:
+    """Run a worker in ``--folder``; it reads requests from stdin."""
+    parser = argparse.ArgumentParser(prog="ctinsight worker", description=__doc__)
+    parser.add_argument("--folder", type=Path, required=True, help="private folder of parent and worker")
+    parser.add_argument("--idle-minutes", type=float, default=IDLE_MINUTES)
+    options = parser.parse_args(arguments)
+    _refuse_foreign_folder(options.folder)
+    Worker(options.folder, options.idle_minutes).serve(sys.stdin)
+    return 0

@@ -1,0 +1,88 @@
+"""A worker whose tasks do what tests ask for: succeed, wait, crash, fill the disk, print rubbish.
+
+Run as a program in place of ``python -m ctinsight worker``.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ctinsight import worker
+from ctinsight.errors import InputRefusedError
+from ctinsight.finding import Finding
+from ctinsight.result import CaseResult, Segmentation
+
+if TYPE_CHECKING:
+    from ctinsight.progress import Progress
+    from ctinsight.volume import Scan
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """What the fake task shall do."""
+
+    fault: str = ""
+    seconds: float = 0.0
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Parameters:
+        """Take plain values."""
+        return cls(**values)
+
+
+def run(scan: Scan, parameters: Parameters, progress: Progress) -> CaseResult:
+    """Do what the parameters say, then return the mean HU."""
+    progress.report("working", 0.5)
+    _FAULTS[parameters.fault](parameters)
+    array = scan.volume.array_kji
+    labels = np.zeros(array.shape, np.uint8)
+    finding = Finding("mean_hu", "Mean", float(array.mean()), "[hnsf'U]")
+    return CaseResult("fake", (finding,), (), (), Segmentation(labels, scan.volume.grid, ()))
+
+
+def _refuse(_: Parameters) -> None:
+    raise InputRefusedError(found="a pear", expected="an apple", remedy="Choose an apple.")
+
+
+def _print_rubbish(_: Parameters) -> None:
+    os.write(1, b"\xff\x00{not json}\n" * 200_000)
+
+
+def _spawn(parameters: Parameters) -> None:
+    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", "ctinsight-test-grandchild"])
+    time.sleep(parameters.seconds)
+
+
+def _allocate(_: Parameters) -> None:
+    raise MemoryError
+
+
+def _lose_folder(_: Parameters) -> None:
+    raise OSError(28, "No space left on device")
+
+
+_FAULTS = {
+    "": lambda parameters: time.sleep(parameters.seconds),
+    "refuse": _refuse,
+    "value error": lambda _: int("x"),
+    "crash": lambda _: os.abort(),
+    "kill": lambda _: os.kill(os.getpid(), signal.SIGKILL),
+    "exit": lambda _: os._exit(7),
+    "memory": _allocate,
+    "disk": _lose_folder,
+    "rubbish": _print_rubbish,
+    "spawn": _spawn,
+}
+
+if __name__ == "__main__":
+    sys.modules["fake_tasks"] = sys.modules["__main__"]
+    worker.TASKS["fake"] = "fake_tasks"
+    sys.exit(worker.main(sys.argv[1:]))

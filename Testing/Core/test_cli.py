@@ -1,0 +1,107 @@
+"""The command line as a person uses it: exit codes, and words that finish the sentence."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from ctinsight.files import write_volume
+from ctinsight.volume import Volume
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def _ctinsight(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "ctinsight", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def a_phantom_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the demonstration head as a NIfTI file."""
+    path = tmp_path_factory.mktemp("phantom") / "head.nii.gz"
+    assert _ctinsight("phantom", "head", "-o", path).returncode == 0
+    return path
+
+
+def test_a_head_ct_becomes_result_files(a_phantom_file: Path, tmp_path: Path) -> None:
+    """One command writes JSON, CSV, labelmap and picture, and prints mL and the research-use sentence."""
+    done = _ctinsight("hematoma", a_phantom_file, "-o", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert " mL" in done.stdout
+    assert "Research use only. Not a medical device." in done.stdout
+    written = {p.name for p in (tmp_path / "out").iterdir()}
+    assert {"result.json", "measurements.csv", "segmentation.seg.nrrd", "overview_axial.png"} <= written
+
+
+def test_earlier_results_are_never_overwritten_silently(a_phantom_file: Path, tmp_path: Path) -> None:
+    """A folder with a result is refused with exit code 2 until --overwrite is given."""
+    (tmp_path / "result.json").write_text("{}", encoding="utf-8")
+    done = _ctinsight("hematoma", a_phantom_file, "-o", tmp_path)
+    assert done.returncode == 2
+    assert "overwrit" in done.stderr
+    assert (tmp_path / "result.json").read_text(encoding="utf-8") == "{}"
+
+
+def test_a_point_outside_the_head_is_refused_in_words(a_phantom_file: Path, tmp_path: Path) -> None:
+    """A click 500 mm away is exit code 2 or 3 and says where it lies."""
+    done = _ctinsight("hematoma", a_phantom_file, "-o", tmp_path / "out", "--point=500,0,0")
+    assert done.returncode in (2, 3)
+    assert "What to do:" in done.stderr
+    assert not (tmp_path / "out" / "result.json").exists()
+
+
+def test_missing_weights_are_exit_code_four(a_phantom_file: Path, tmp_path: Path) -> None:
+    """The network without weights says where they come from."""
+    done = _ctinsight("hematoma", a_phantom_file, "-o", tmp_path / "out", "--method", "drunet")
+    assert done.returncode == 4
+    assert "What to do:" in done.stderr
+
+
+def test_an_image_without_a_head_is_exit_code_three(tmp_path: Path) -> None:
+    """A box of water is refused as input."""
+    write_volume(
+        Volume(np.zeros((20, 64, 64), np.int16), np.diag([3.0, 3.0, 5.0, 1.0])), tmp_path / "water.nrrd"
+    )
+    done = _ctinsight("hematoma", tmp_path / "water.nrrd", "-o", tmp_path / "out")
+    assert done.returncode == 3
+    assert all(word in done.stderr for word in ("Found:", "Expected:", "What to do:"))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [(), ("x.nii", "-o", "y", "--method", "magic"), ("x.nii", "-o", "y", "--point", "1,2"), ("--nonsense",)],
+)
+def test_wrong_use_is_exit_code_two(arguments: tuple[str, ...]) -> None:
+    """A missing argument, an unknown method, two coordinates and an unknown option each get a remedy."""
+    done = _ctinsight("hematoma", *arguments)
+    assert done.returncode == 2
+    assert all(word in done.stderr for word in ("Found:", "Expected:", "What to do:"))
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    """The path that does not exist stands in the message."""
+    done = _ctinsight("hematoma", tmp_path / "nowhere.nii", "-o", tmp_path / "out")
+    assert done.returncode in (2, 3)
+    assert "nowhere.nii" in done.stderr
+
+
+def test_info_shows_geometry_and_checks(a_phantom_file: Path) -> None:
+    """``info`` prints the voxel count and at least one check."""
+    done = _ctinsight("info", a_phantom_file)
+    assert done.returncode == 0
+    assert "voxels of" in done.stdout
+    assert "PASS" in done.stdout
+
+
+def test_manifest_names_no_folder_of_the_user(a_phantom_file: Path, tmp_path: Path) -> None:
+    """The result holds no absolute path, for it may hold a patient's name."""
+    out = tmp_path / "DOE^JANE"
+    assert _ctinsight("hematoma", a_phantom_file, "-o", out).returncode == 0
+    assert "DOE" not in json.dumps(json.loads((out / "result.json").read_text(encoding="utf-8")))

@@ -1,0 +1,225 @@
+"""The worker and its parent, tested from both ends with tasks that misbehave on request."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from ctinsight.errors import ProcessingFailedError, WrongUseError
+from ctinsight.worker import parse_request, shorten_log
+from CTInsightLib.WorkerProcess import (
+    FOLDER_PREFIX,
+    WorkerProcess,
+    findPython,
+    sweepStaleFolders,
+    workerEnvironment,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FAKE_TASKS = Path(__file__).parent / "fake_tasks.py"
+
+
+@pytest.fixture
+def a_worker() -> Iterator[WorkerProcess]:
+    """Yield a worker with fake tasks; it is gone after the test."""
+    worker = WorkerProcess([sys.executable, str(FAKE_TASKS)])
+    yield worker
+    worker.cancel()
+
+
+def _ask(worker: WorkerProcess, **parameters: Any) -> str:
+    array = np.full((2, 3, 4), 40, np.int16)
+    return worker.run("fake", array, np.diag([0.5, 0.5, 5.0, 1.0]), parameters=parameters)
+
+
+def _wait(worker: WorkerProcess, until: str = "") -> list[dict[str, Any]]:
+    """Poll until the request is answered, or until an event of the given kind; return what came."""
+    events: list[dict[str, Any]] = []
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        events += worker.poll()
+        if not worker.busy or until in {event["event"] for event in events}:
+            return events
+        time.sleep(0.01)
+    pytest.fail(f"no answer within 30 s; the log ends: {worker.logTail()}")
+
+
+def test_a_case_comes_back_with_progress_and_labelmap(a_worker: WorkerProcess) -> None:
+    """A volume of 40 HU has a mean of 40 HU, on the grid that was sent."""
+    _ask(a_worker)
+    ready, progress, result = _wait(a_worker)
+    assert ready["version"]
+    assert progress["phase"] == "working"
+    assert result["document"]["findings"][0]["value"] == 40.0
+    assert result["document"]["grid"]["voxel_volume_mm3"] == pytest.approx(1.25)
+    assert a_worker.loadArray(result["labelmap"]).shape == (2, 3, 4)
+
+
+def test_the_worker_is_resident(a_worker: WorkerProcess) -> None:
+    """A second case is answered by the same process."""
+    _ask(a_worker)
+    _wait(a_worker)
+    first = a_worker.pid
+    _ask(a_worker)
+    _wait(a_worker)
+    assert a_worker.pid == first
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("refuse", "a pear"),
+        ("value error", "nobody foresaw"),
+        ("memory", "out of memory"),
+        ("disk", "No space left"),
+        ("crash", "ended in the middle"),
+        ("kill", "ended in the middle"),
+        ("exit", "exit code 7"),
+    ],
+)
+def test_a_fault_gives_one_error_and_the_next_request_works(
+    a_worker: WorkerProcess, fault: str, words: str
+) -> None:
+    """Whatever happens inside, the parent gets one error with a remedy and can ask again."""
+    _ask(a_worker, fault=fault)
+    error = _wait(a_worker)[-1]
+    _ask(a_worker)
+    assert error["event"] == "error"
+    assert words in error["found"]
+    assert error["remedy"]
+    assert _wait(a_worker)[-1]["event"] == "result"
+
+
+def test_rubbish_on_stdout_harms_nobody_and_the_log_stays_small(a_worker: WorkerProcess) -> None:
+    """Three megabytes of noise on stdout leave the answer whole and the log below 1 MiB."""
+    _ask(a_worker, fault="rubbish")
+    assert _wait(a_worker)[-1]["event"] == "result"
+    a_worker.ping()
+    _wait(a_worker)
+    assert a_worker.folder is not None
+    assert (a_worker.folder / "worker.log").stat().st_size <= 1 << 20
+
+
+def test_cancel_kills_the_whole_tree_within_two_seconds(a_worker: WorkerProcess) -> None:
+    """A grandchild that sleeps is gone too, the folder is removed, and the parent is idle."""
+    _ask(a_worker, fault="spawn", seconds=60)
+    _wait(a_worker, until="progress")
+    folder = a_worker.folder
+    started = time.monotonic()
+    a_worker.cancel()
+    assert time.monotonic() - started < 2
+    assert folder is not None
+    assert not folder.exists()
+    assert not a_worker.busy
+
+
+def test_one_request_at_a_time(a_worker: WorkerProcess) -> None:
+    """A second request during a run is refused in words."""
+    _ask(a_worker, seconds=5)
+    with pytest.raises(WrongUseError, match="still running"):
+        _ask(a_worker)
+
+
+def test_stop_ends_kindly_and_leaves_nothing(a_worker: WorkerProcess) -> None:
+    """After ``stop`` neither process nor folder remains."""
+    a_worker.ping()
+    _wait(a_worker)
+    folder, pid = a_worker.folder, a_worker.pid
+    a_worker.stop()
+    assert a_worker.pid is None
+    assert folder is not None
+    assert not folder.exists()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid or 0, 0)
+
+
+def test_the_worker_ends_with_its_parent(tmp_path: Path) -> None:
+    """When stdin closes, the worker removes its folder and goes, even in the middle of a run."""
+    folder = tmp_path / "private"
+    folder.mkdir()
+    command = [sys.executable, "-m", "ctinsight", "worker", "--folder", str(folder)]
+    child = subprocess.Popen(command, stdin=subprocess.PIPE, env=workerEnvironment())
+    deadline = time.monotonic() + 20
+    while not (folder / "events.jsonl").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert child.stdin is not None
+    child.stdin.close()
+    assert child.wait(10) == 0
+    assert not folder.exists()
+
+
+def test_the_worker_ends_when_idle(tmp_path: Path) -> None:
+    """With no request for 0.001 minutes it says goodbye by itself."""
+    folder = tmp_path / "private"
+    folder.mkdir()
+    command = [
+        sys.executable,
+        "-m",
+        "ctinsight",
+        "worker",
+        "--folder",
+        str(folder),
+        "--idle-minutes",
+        "0.001",
+    ]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, env=workerEnvironment()) as child:
+        assert child.wait(20) == 0
+    assert '"reason": "idle"' in (folder / "events.jsonl").read_text(encoding="utf-8")
+
+
+def test_the_worker_refuses_a_folder_that_is_not_its_own(tmp_path: Path) -> None:
+    """A folder with somebody's file in it is never used, for it would be deleted at the end."""
+    (tmp_path / "thesis.txt").write_text("years of work", encoding="utf-8")
+    command = [sys.executable, "-m", "ctinsight", "worker", "--folder", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=workerEnvironment())
+    assert done.returncode == 2
+    assert "thesis.txt" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "line", ["rubbish", "[]", '{"protocol": 2}', '{"protocol": 1, "id": "../x", "command": "ping"}',
+             '{"protocol": 1, "id": "1", "command": "dance"}']
+)  # fmt: skip
+def test_a_wrong_request_is_refused_in_words(line: str) -> None:
+    """Broken JSON, another protocol, a path as id and an unknown command are each named."""
+    with pytest.raises(WrongUseError, match="Expected: one line of JSON"):
+        parse_request(line)
+
+
+def test_stale_folders_are_swept_and_living_ones_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder of a dead parent goes after a minute; one of a living parent stays."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        gone.wait()
+    dead, alive = (tmp_path / f"{FOLDER_PREFIX}{pid}-x" for pid in (gone.pid, os.getpid()))
+    dead.mkdir()
+    alive.mkdir()
+    assert sweepStaleFolders(now=time.time() + 61) == [dead]
+    assert alive.exists()
+
+
+def test_log_is_cut_to_its_newest_half(tmp_path: Path) -> None:
+    """Of 0123456789 with a limit of 8 bytes the newest 4 remain."""
+    log = tmp_path / "log"
+    log.write_bytes(b"0123456789")
+    shorten_log(log, limit=8)
+    assert log.read_bytes() == b"6789"
+
+
+def test_python_is_never_guessed_from_the_application(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Inside an application that is no Python, a missing PythonSlicer is said, not guessed."""
+    monkeypatch.setattr("sys.executable", "/opt/Slicer/bin/SlicerApp-real")
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(ProcessingFailedError, match="PythonSlicer"):
+        findPython()
