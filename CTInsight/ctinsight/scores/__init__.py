@@ -1,0 +1,1 @@
+"""Published calculators, each with its source and its worked numbers."""
