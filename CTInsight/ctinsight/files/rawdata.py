@@ -1,0 +1,115 @@
+"""Bytes to voxels, strictly: never more than the header promises, never less."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import zlib
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+
+from ctinsight.errors import InputRefusedError, UnreadableFileError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+#: Largest image that is read, in bytes: ten times a whole-body CT of 2000 slices. A header that asks for
+#: more is damaged or a trap.
+MAX_IMAGE_BYTES = 12 * 1024**3
+_CHUNK = 1 << 24
+
+#: From DICOM and ITK world coordinates (left, posterior, superior) to ours (right, anterior, superior).
+LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+GET_AGAIN = "Copy or export the file again from its source."
+
+
+@dataclass(frozen=True, eq=False)
+class StoredImage:
+    """An image file as it was read, before anyone asks whether it is a CT.
+
+    ``ijk_to_ras`` may still be sheared or singular: :class:`ctinsight.volume.Grid` judges that.
+    ``content`` names what the header says the voxels are when that is not an image ("labels").
+    """
+
+    file_format: str
+    array_kji: NDArray[Any]
+    ijk_to_ras: NDArray[np.float64]
+    notes: tuple[str, ...] = ()
+    content: str = "image"
+
+
+def unreadable(path: Path, found: str, expected: str = "a complete, undamaged file") -> UnreadableFileError:
+    """Make the error that says what is wrong with a file's bytes."""
+    return UnreadableFileError(found=f"{path.name}: {found}", expected=expected, remedy=GET_AGAIN)
+
+
+@contextmanager
+def refusing_damage(path: Path) -> Iterator[None]:
+    """Turn the errors of damaged or missing files into one with a remedy."""
+    try:
+        yield
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise unreadable(path, f"compressed data that end early or are damaged ({error})") from error
+    except OSError as error:
+        raise unreadable(path, f"a file that cannot be read ({error.strerror or error})") from error
+
+
+def open_plain_or_gzip(path: Path) -> IO[bytes]:
+    """Open a file for reading; gzip is recognised by its first bytes, not by its name."""
+    with path.open("rb") as probe:
+        packed = probe.read(2) == b"\x1f\x8b"
+    return gzip.open(path, "rb") if packed else path.open("rb")
+
+
+def read_exactly(stream: IO[bytes], n_bytes: int, path: Path) -> bytearray:
+    """Read ``n_bytes`` from a stream, or say how many there were."""
+    data = bytearray()
+    while len(data) < n_bytes:
+        chunk = stream.read(min(_CHUNK, n_bytes - len(data)))
+        if not chunk:
+            raise unreadable(
+                path, f"{len(data)} bytes of image data", f"the {n_bytes} bytes that its header promises"
+            )
+        data += chunk
+    return data
+
+
+def trailing_bytes(stream: IO[bytes]) -> int:
+    """Count what follows the image data (so that a checksum at the end is verified), up to 16 MiB."""
+    return len(stream.read(_CHUNK))
+
+
+def decompressor(stream: IO[bytes], encoding: str) -> IO[bytes]:
+    """Wrap a stream of ``raw``, ``gzip`` or ``bzip2`` encoding."""
+    if encoding == "gzip":
+        return gzip.GzipFile(fileobj=stream)  # type: ignore[return-value]
+    if encoding == "bzip2":
+        return bz2.BZ2File(stream)  # type: ignore[return-value]
+    return stream
+
+
+def image_bytes(shape_kji: tuple[int, int, int], dtype: np.dtype[Any], path: Path) -> int:
+    """Count the bytes of an image, refusing empty and absurd sizes."""
+    if min(shape_kji) < 1:
+        raise unreadable(path, f"an image of {shape_kji[::-1]} voxels", "at least one voxel along each axis")
+    size = dtype.itemsize * shape_kji[0] * shape_kji[1] * shape_kji[2]
+    if size > MAX_IMAGE_BYTES:
+        raise InputRefusedError(
+            found=f"{path.name}: an image of {shape_kji[::-1]} voxels ({size / 1024**3:.0f} GiB)",
+            expected=f"at most {MAX_IMAGE_BYTES // 1024**3} GiB",
+            remedy="Check the header, or crop the image to the head or chest.",
+        )
+    return size
+
+
+def voxels(data: bytes | bytearray, dtype: np.dtype[Any], shape_kji: tuple[int, int, int]) -> NDArray[Any]:
+    """View bytes as (slices, rows, columns) in the machine's byte order."""
+    array = np.frombuffer(data, dtype=dtype).reshape(shape_kji)
+    return array.astype(dtype.newbyteorder("="), copy=False)
