@@ -16,23 +16,16 @@ if TYPE_CHECKING:
 
 #: Words in ImageType (0008,0008) that mark a picture whose values are not the HU of one place.
 _NO_VOLUME = {
-    "LOCALIZER",
-    "MIP",
-    "MINIP",
-    "SSD",
-    "VRT",
-    "PROJECTION IMAGE",
-    "SCREEN SAVE",
-    "PROTOCOL",
-    "DOSE_INFO",
-}
+    "LOCALIZER", "MIP", "MINIP", "SSD", "VRT", "PROJECTION IMAGE", "SCREEN SAVE", "PROTOCOL", "DOSE_INFO",
+    "PERFUSION", "SUBTRACTION", "RCBF", "RCBV", "RMTT", "TTP",
+}  # fmt: skip
 #: Two slices lie in one stack when their axes differ by less than this (0.25 degrees).
 _SAME_DIRECTION = float(np.cos(np.radians(0.25)))
 
 
 @dataclass(frozen=True)
 class Series:
-    """Slices of one series that share matrix, pixel spacing and orientation; ``notes`` say what was left out."""
+    """Slices of one series that share matrix, pixel spacing and orientation; ``notes``: what was left out."""
 
     facts: SeriesFacts
     frames: tuple[Frame, ...]
@@ -71,7 +64,7 @@ class Series:
         return not ({"REFORMATTED", "MPR"} & set(kinds)) and kinds[:1] != ("DERIVED",)
 
 
-def _normal(frame: Frame) -> np.ndarray | None:  # type: ignore[type-arg]
+def _normal(frame: Frame) -> np.ndarray | None:
     if frame.orientation_lps is None:
         return None
     cross = np.cross(frame.orientation_lps[:3], frame.orientation_lps[3:])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -185,7 +186,7 @@ def find_holes(stack: Stack) -> tuple[int, ...]:
 def _runs(steps: NDArray[np.float64]) -> list[tuple[int, int]]:
     edges = [n for n in range(1, len(steps)) if abs(steps[n] / steps[n - 1] - 1) > _ALIKE]
     bounds = [0, *edges, len(steps)]
-    return [(a, b) for a, b in zip(bounds[:-1], bounds[1:], strict=True) if b > a]
+    return [(a, b) for a, b in pairwise(bounds) if b > a]
 
 
 def _thickness_mm(stack: Stack, start: int, stop: int) -> float | None:
@@ -200,7 +201,7 @@ def gap_error(stack: Stack, holes: Sequence[int]) -> SliceGapError:
     thickness = _thickness_mm(stack, 0, len(steps))
     known = "not stated" if thickness is None else f"{thickness:g} mm"
     return SliceGapError(
-        found=f"slices missing between {places}; usual step {np.median(steps):.2f} mm, slice thickness {known}",
+        found=f"slices missing between {places}; usual step {np.median(steps):.2f} mm, thickness {known}",
         expected="steps of at most 1.5 times the slice thickness or the neighbouring steps",
         remedy=_COMPLETE,
     )

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 #: What pydicom and its decoders raise on damaged data; found by fuzzing.
 PYDICOM_FAULTS = (
-    ArithmeticError, AssertionError, AttributeError, BytesLengthException, EOFError, InvalidDicomError, LookupError,
-    MemoryError, OSError, RuntimeError, TypeError, ValueError, struct.error,
+    ArithmeticError, AssertionError, AttributeError, BytesLengthException, EOFError, InvalidDicomError,
+    LookupError, MemoryError, OSError, RuntimeError, TypeError, ValueError, struct.error,
 )  # fmt: skip
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
@@ -155,7 +155,7 @@ def age_years(raw: str | None) -> float | None:
     (45.0, 1.5, None)
     """
     match = re.fullmatch(r"(\d{1,3})([YMWD])", (raw or "").strip().upper())
-    if match is None:
+    if match is None or match[0] == "000Y":  # what anonymisers leave
         return None
     per_year = {"Y": 1.0, "M": 12.0, "W": 365.25 / 7, "D": 365.25}
     return int(match[1]) / per_year[match[2]]

@@ -57,7 +57,7 @@ _ORIENT = "Convert it again from DICOM with a tool that writes the orientation."
 
 @dataclass(frozen=True)
 class NiftiHeader:
-    """The fields of a NIfTI header that decide size, value and place of a voxel, as they stand in the file."""
+    """The header fields that decide size, value and place of a voxel, as they stand in the file."""
 
     order: str
     single_file: bool
@@ -262,7 +262,7 @@ def _qform(header: NiftiHeader, path: Path) -> NDArray[np.float64]:
     spacing = np.array(header.pixdim[1:4], dtype=np.float64)
     if not (a_squared > -1e-4 and qfac in (-1.0, 0.0, 1.0) and np.all(spacing > 0)):
         raise GeometryError(
-            found=f"{path.name}: a qform with quaternion ({b}, {c}, {d}), qfac {qfac}, spacing {_mm(spacing)}",
+            found=f"{path.name}: a qform with quaternion {b, c, d}, qfac {qfac}, spacing {_mm(spacing)}",
             expected="a unit quaternion, qfac 1 or -1 and positive spacings",
             remedy=_ORIENT,
         )

@@ -42,7 +42,7 @@ def read_pictures(paths: list[Path], options: ReadOptions) -> Scan:
     center, width = options.window or _BRAIN_WINDOW
     if not (np.all(np.isfinite((*sizes, center, width))) and min(sizes) > 0 and width > 0):
         raise WrongUseError(
-            found=f"spacing {options.spacing_mm} mm, thickness {options.thickness_mm} mm, window {center}/{width}",
+            found=f"spacing {options.spacing_mm}, thickness {options.thickness_mm}, window {center}/{width}",
             expected="positive, finite numbers",
             remedy="Correct --spacing, --thickness-mm or --window.",
         )
@@ -56,8 +56,8 @@ def read_pictures(paths: list[Path], options: ReadOptions) -> Scan:
 def _acquisition(options: ReadOptions, window: tuple[float, float], ordered: list[Path]) -> Acquisition:
     how = "given" if options.window else "assumed"
     notes = (
-        f"Grey levels were turned into HU by the {how} window, center {window[0]:g}, width {window[1]:g} HU; "
-        "values outside it are lost.",
+        f"Grey levels were turned into HU by the {how} window, center {window[0]:g}, width {window[1]:g}.",
+        "Values outside the window are lost.",
         "Spacing and slice thickness are the user's; the thickness was taken as the distance of slices.",
         "Assumed orientation: anterior up, patient right on the left, the first file lowest.",
     )

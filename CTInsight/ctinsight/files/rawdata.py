@@ -7,7 +7,7 @@ import gzip
 import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -65,7 +65,7 @@ def open_plain_or_gzip(path: Path) -> IO[bytes]:
     """Open a file for reading; gzip is recognised by its first bytes, not by its name."""
     with path.open("rb") as probe:
         packed = probe.read(2) == b"\x1f\x8b"
-    return gzip.open(path, "rb") if packed else path.open("rb")
+    return cast("IO[bytes]", gzip.open(path, "rb") if packed else path.open("rb"))
 
 
 def read_exactly(stream: IO[bytes], n_bytes: int, path: Path) -> bytearray:
@@ -89,9 +89,9 @@ def trailing_bytes(stream: IO[bytes]) -> int:
 def decompressor(stream: IO[bytes], encoding: str) -> IO[bytes]:
     """Wrap a stream of ``raw``, ``gzip`` or ``bzip2`` encoding."""
     if encoding == "gzip":
-        return gzip.GzipFile(fileobj=stream)  # type: ignore[return-value]
+        return cast("IO[bytes]", gzip.GzipFile(fileobj=stream))
     if encoding == "bzip2":
-        return bz2.BZ2File(stream)  # type: ignore[return-value]
+        return bz2.BZ2File(stream)
     return stream
 
 

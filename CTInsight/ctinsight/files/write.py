@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -120,7 +119,7 @@ def _extent_ijk(mask_kji: NDArray[np.bool_]) -> str:
 
 def _image(array_kji: NDArray[Any], grid: Grid) -> Any:
     array = array_kji.astype(np.float32) if array_kji.dtype == np.float16 else array_kji
-    image = sitk.GetImageFromArray(np.ascontiguousarray(array))
+    image: Any = sitk.GetImageFromArray(np.ascontiguousarray(array))
     lps = LPS_TO_RAS @ grid.ijk_to_ras
     spacing = np.array(grid.spacing_ijk_mm)
     image.SetSpacing(spacing.tolist())
@@ -143,9 +142,9 @@ def _write(image: Any, path: Path) -> None:
 
 @contextmanager
 def _replacing(path: Path) -> Iterator[Path]:
-    """Give a path to write to in a private folder beside ``path``; move the file there when it is complete."""
+    """Give a path in a private folder beside ``path``; move the file there when it is complete."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".ctinsight-", dir=path.parent) as folder:
         temporary = Path(folder, path.name)
         yield temporary
-        os.replace(temporary, path)
+        temporary.replace(path)
