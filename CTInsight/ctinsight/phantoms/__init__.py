@@ -13,13 +13,17 @@ from ctinsight.phantoms.head import (
     head_phantom,
     isotropic_head_grid,
 )
+from ctinsight.phantoms.implant import Implanted, implant_lesion
 from ctinsight.phantoms.lesions import Ellipsoid, ExtraAxial, Lobulated, crescent, epidural
+from ctinsight.phantoms.placement import ImplantRecipe
 from ctinsight.phantoms.samples import StandardPhantom, demo_head, standard_phantoms
 
 __all__ = [
     "Ellipsoid",
     "ExtraAxial",
     "HeadSpec",
+    "ImplantRecipe",
+    "Implanted",
     "Lobulated",
     "PhantomCase",
     "Pose",
@@ -30,6 +34,7 @@ __all__ = [
     "epidural",
     "head_grid",
     "head_phantom",
+    "implant_lesion",
     "isotropic_head_grid",
     "standard_phantoms",
 ]

@@ -120,6 +120,8 @@ class HeadSpec:
         Size of the head.
     pose
         How the head lies in the scanner.
+    sample_mm
+        Sub-samples of a voxel are at most this far apart; 2.5 is quicker and still good for tests.
     calcified, left_marker, holder
         Calcified pineal gland and choroid plexus; a dense bead on the left temple; the table's head holder.
     """
@@ -131,6 +133,7 @@ class HeadSpec:
     streak_hu: float = 12.0
     cranium: Cranium = STANDARD_CRANIUM
     pose: Pose = Pose()
+    sample_mm: float = SUBSAMPLE_MM
     calcified: bool = True
     left_marker: bool = False
     holder: bool = True
@@ -188,7 +191,7 @@ def head_phantom(spec: HeadSpec | None = None) -> PhantomCase:
     truth = np.zeros(grid.shape_kji, dtype=np.bool_)
     brain = np.zeros(grid.shape_kji, dtype=np.bool_)
     noise = _noise(spec)
-    offsets = _subsample_offsets(grid, spec.pose)
+    offsets = _subsample_offsets(spec)
     for k in range(grid.shape_kji[0]):
         centre = _slice_points(grid, k, spec.pose)
         brain[k] = (intracranial_level(spec.cranium.standard(centre)) < 0).reshape(brain[k].shape)
@@ -215,11 +218,17 @@ class _Head:
 
     def blood(self, p: Points) -> NDArray[np.bool_]:
         """Whether points (n,) lie in a lesion."""
-        inside = np.zeros(p.x.shape, dtype=np.bool_)
+        count = np.zeros(p.x.shape, dtype=np.uint8)
         for lesion in self._spec.lesions:
             near = _in_box(p, lesion, 0.0)
-            inside[near] |= lesion.level(p.take(near)) < 0
-        return inside
+            count[near] += lesion.level(p.take(near)) < 0
+        if count.size and count.max() > 1:
+            raise WrongUseError(
+                found=f"lesions that overlap in {int((count > 1).sum())} voxels of a slice",
+                expected="separate lesions, so that their volumes add up",
+                remedy="Move one of them, or make one lobulated lesion of them.",
+            )
+        return count > 0
 
     def attenuation_hu(self, p: Points) -> NDArray[np.float32]:
         """HU at points (n,), without noise."""
@@ -286,12 +295,12 @@ def _moved(p: Points, offset: NDArray[np.float64]) -> Points:
     return Points((p.x + dx).astype(np.float32), (p.y + dy).astype(np.float32), (p.z + dz).astype(np.float32))
 
 
-def _subsample_offsets(grid: Grid, pose: Pose) -> NDArray[np.float64]:
+def _subsample_offsets(spec: HeadSpec) -> NDArray[np.float64]:
     """Find the head offsets in mm of the points whose mean is one voxel; (n, 3)."""
-    counts = [max(1, int(np.ceil(s / SUBSAMPLE_MM))) for s in grid.spacing_ijk_mm]
+    counts = [max(1, int(np.ceil(s / spec.sample_mm))) for s in spec.grid.spacing_ijk_mm]
     ticks = [(np.arange(n) + 0.5) / n - 0.5 for n in counts]
     steps = np.stack([a.ravel() for a in np.meshgrid(*ticks, indexing="ij")], axis=1)
-    return np.asarray(steps @ grid.ijk_to_ras[:3, :3].T @ rotation(pose.rotation_degrees))
+    return np.asarray(steps @ spec.grid.ijk_to_ras[:3, :3].T @ rotation(spec.pose.rotation_degrees))
 
 
 def _noise(spec: HeadSpec) -> Iterator[NDArray[np.float32]]:
