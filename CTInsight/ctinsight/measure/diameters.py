@@ -2,11 +2,15 @@
 
 Where a line ends
 -----------------
-A mask is a set of boxes. Lines run between the centres of voxel *faces* at its surface, which are the
-points where the half-way surface of a mask meets the grid: a rod of ``n`` voxels of ``s`` mm is ``n * s``
-mm long, one voxel is as long as its longest edge. This is the convention of the maximum 3-D diameter of
-the Image Biomarker Standardisation Initiative (measured between mesh vertices). Centre to centre would
-read one voxel short (5 mm on thick slices); corner to corner would read long on every slanted surface.
+A mask is a set of boxes, and a line ends half a box beyond the centre of the last voxel, measured along
+the grid axes: at the centre of a voxel face. A rod of ``n`` voxels of ``s`` mm is ``n * s`` mm long. These
+are the points between which the Image Biomarker Standardisation Initiative measures (mesh vertices).
+Centre to centre would read one voxel short, corner to corner long on every slanted surface.
+
+In 3-D the half box is half the *finest* spacing on every axis. On cubic voxels that changes nothing; on
+thick slices the line ends in the middle of the last slice and not at its far face, because a ball on
+slices of 5 mm would otherwise read 4 mm too long. A rod of ``n`` thick slices along their normal reads
+``(n - 1) * thickness + finest spacing``.
 
 References
 ----------
@@ -34,7 +38,7 @@ if TYPE_CHECKING:
 #: Lines whose lengths differ by less than this (mm) count as equally long.
 _TIE_MM = 1e-6
 
-#: Offsets (k, j, i) from the centre of a voxel to the centres of its six faces.
+#: Offsets (k, j, i) in voxels from the centre of a voxel to the centres of its six faces.
 _FACES_KJI = 0.5 * np.array([(-1, 0, 0), (1, 0, 0), (0, -1, 0), (0, 1, 0), (0, 0, -1), (0, 0, 1)])
 
 
@@ -64,7 +68,8 @@ def max_diameter(mask_kji: NDArray[np.bool_], grid: Grid) -> MeasuredLine:
     check_mask(mask_kji, grid)
     box = check_not_empty(bounding_box(mask_kji))
     start = np.array([s.start for s in box])
-    points_kji = (_row_ends(mask_kji[box])[:, None, :] + _FACES_KJI).reshape(-1, 3)
+    reach = _FACES_KJI * (min(grid.spacing_kji_mm) / np.array(grid.spacing_kji_mm))
+    points_kji = (_row_ends(mask_kji[box])[:, None, :] + reach).reshape(-1, 3)
     hull = points_kji[ConvexHull(points_kji).vertices] + start
     points_ras = grid.ras_from_ijk(hull[:, ::-1])
     first, second = _farthest_pairs(points_ras)[0]
@@ -245,7 +250,7 @@ def _longest_perpendicular(
     along = (a_mm[1] - a_mm[0]) / np.linalg.norm(a_mm[1] - a_mm[0])
     across = np.array([-along[1], along[0]])
     t, h = segments_mm @ along, segments_mm @ across
-    stations = np.unique(np.round(t, 6))
+    stations = t.ravel()[np.unique(np.round(t, 6), return_index=True)[1]]
     chunks = np.array_split(stations, max(1, stations.size * len(t) // 2_000_000))
     extents = [_extent_at(chunk, t, h) for chunk in chunks]
     low, high = (np.concatenate(part) for part in zip(*extents, strict=True))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import ndimage
+import SimpleITK as sitk  # noqa: N813 - the name everybody knows
 
 from ctinsight.errors import WrongUseError
 from ctinsight.measure.box import bounding_box, check_mask, padded_crop, paste
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
     from ctinsight.volume import Grid
 
-#: Slack in mm when a distance is compared with a radius: a voxel exactly at the radius is reached.
-_REACH_MM = 1e-6
+#: Slack in mm when a distance is compared with a radius: a voxel exactly at the radius is reached. The
+#: distances are float32.
+_REACH_MM = 1e-3
 
 
 def distance_mm(
@@ -60,11 +61,11 @@ def distance_mm(
         for s, r, n in zip(box, reach, mask_kji.shape, strict=True)
     )
     part = mask_kji[near]
-    outside = ndimage.distance_transform_edt(~part, sampling=grid.spacing_kji_mm)
+    outside = _distance_to(part, grid)
     inside = _edt_inside(mask_kji, box, grid)
-    signed = outside.astype(np.float32)
+    signed = outside
     inner = tuple(slice(s.start - n.start, s.stop - n.start) for s, n in zip(box, near, strict=True))
-    signed[inner] -= inside.astype(np.float32)
+    signed[inner] -= inside
     distance[near] = np.clip(signed, -far, far)
     return distance
 
@@ -96,15 +97,11 @@ def closed(mask_kji: NDArray[np.bool_], grid: Grid, radius_mm: float) -> NDArray
 def _grown(part: NDArray[np.bool_], grid: Grid, radius_mm: float) -> NDArray[np.bool_]:
     if not part.any():
         return part
-    return np.asarray(
-        ndimage.distance_transform_edt(~part, sampling=grid.spacing_kji_mm) <= radius_mm + _REACH_MM
-    )
+    return np.asarray(_distance_to(part, grid) <= radius_mm + _REACH_MM)
 
 
 def _shrunk(part: NDArray[np.bool_], grid: Grid, radius_mm: float) -> NDArray[np.bool_]:
-    return np.asarray(
-        ndimage.distance_transform_edt(part, sampling=grid.spacing_kji_mm) > radius_mm + _REACH_MM
-    )
+    return np.asarray(_distance_to(~part, grid) > radius_mm + _REACH_MM)
 
 
 def _prepared(
@@ -121,7 +118,7 @@ def _prepared(
 
 def _edt_inside(
     mask_kji: NDArray[np.bool_], box: tuple[slice, slice, slice], grid: Grid
-) -> NDArray[np.float64]:
+) -> NDArray[np.float32]:
     # Distance to the nearest background voxel of the image, on the bounding box. One voxel around the box
     # is enough: every line from inside to farther background crosses that rim of background.
     rim = tuple(
@@ -129,8 +126,8 @@ def _edt_inside(
     )
     inner = tuple(slice(s.start - r.start, s.stop - r.start) for s, r in zip(box, rim, strict=True))
     return np.asarray(
-        ndimage.distance_transform_edt(mask_kji[rim], sampling=grid.spacing_kji_mm)[inner],
-        dtype=np.float64,
+        _distance_to(~mask_kji[rim], grid)[inner],
+        dtype=np.float32,
     )
 
 
@@ -138,3 +135,14 @@ def _voxels(grid: Grid, length_mm: float, shape_kji: tuple[int, ...]) -> tuple[i
     return tuple(
         int(min(np.ceil(length_mm / s), n)) for s, n in zip(grid.spacing_kji_mm, shape_kji, strict=True)
     )
+
+
+def _distance_to(targets_kji: NDArray[np.bool_], grid: Grid) -> NDArray[np.float32]:
+    # Exact Euclidean distance in mm of every voxel centre to the nearest True one, 0 there (Maurer 2003,
+    # https://doi.org/10.1109/TPAMI.2003.1177156; several threads, three times as fast as scipy's).
+    image = sitk.GetImageFromArray(targets_kji.astype(np.uint8))
+    image.SetSpacing(grid.spacing_ijk_mm)  # type: ignore[no-untyped-call] # SimpleITK is not typed
+    signed = sitk.SignedMaurerDistanceMap(  # type: ignore[no-untyped-call]
+        image, squaredDistance=False, useImageSpacing=True
+    )
+    return np.asarray(np.maximum(sitk.GetArrayFromImage(signed), 0.0), dtype=np.float32)
