@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ctinsight.errors import ProcessingFailedError, WrongUseError
-from ctinsight.worker import EVENTS_FILE, LOG_FILE, PROTOCOL
+from ctinsight.worker import EVENTS_FILE, LOG_FILE, MARKER_FILE, PROTOCOL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -196,6 +196,7 @@ class WorkerProcess:
         self.cancel()
         sweepStaleFolders()
         self._folder = Path(tempfile.mkdtemp(prefix=f"{FOLDER_PREFIX}{os.getpid()}-"))
+        (self._folder / MARKER_FILE).touch()
         command = self.command or [findPython(), "-m", "ctinsight", "worker"]
         with (self._folder / LOG_FILE).open("ab") as log:
             self._process = subprocess.Popen(

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ctinsight.volume import Scan
 
 PROTOCOL = 1
-EVENTS_FILE, LOG_FILE = "events.jsonl", "worker.log"
+EVENTS_FILE, LOG_FILE, MARKER_FILE = "events.jsonl", "worker.log", "ctinsight-private"
 #: The log is cut to its newest half above this size.
 MAX_LOG_BYTES = 1 << 20
 IDLE_MINUTES = 30.0
@@ -264,15 +264,12 @@ def shorten_log(path: Path, limit: int = MAX_LOG_BYTES) -> None:
 
 
 def _refuse_foreign_folder(folder: Path) -> None:
-    # The worker deletes this folder when its parent is gone, so nobody else's files may lie in it.
-    others = (
-        sorted(p.name for p in folder.iterdir() if p.name != LOG_FILE) if folder.is_dir() else ["no folder"]
-    )
-    if others:
+    # The worker deletes this folder when its parent is gone, so it must be one that was made for that.
+    if not (folder / MARKER_FILE).is_file():
         raise WrongUseError(
-            found=f"{folder}: {', '.join(others[:3])}",
-            expected="an empty private folder that the parent has made; the worker deletes it at the end",
-            remedy="Make a new temporary folder.",
+            found=f"{folder} without a file {MARKER_FILE}",
+            expected="a private folder that the parent has made and marked; the worker deletes it at the end",
+            remedy=f"Make a new temporary folder with an empty file {MARKER_FILE} in it.",
         )
 
 

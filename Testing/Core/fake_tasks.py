@@ -41,41 +41,42 @@ class Parameters:
 def run(scan: Scan, parameters: Parameters, progress: Progress) -> CaseResult:
     """Do what the parameters say, then return the mean HU."""
     progress.report("working", 0.5)
-    _FAULTS[parameters.fault](parameters)
+    _FAULTS[parameters.fault](parameters, progress)
     array = scan.volume.array_kji
     labels = np.zeros(array.shape, np.uint8)
     finding = Finding("mean_hu", "Mean", float(array.mean()), "[hnsf'U]")
     return CaseResult("fake", (finding,), (), (), Segmentation(labels, scan.volume.grid, ()))
 
 
-def _refuse(_: Parameters) -> None:
+def _refuse(_: Parameters, __: Progress) -> None:
     raise InputRefusedError(found="a pear", expected="an apple", remedy="Choose an apple.")
 
 
-def _print_rubbish(_: Parameters) -> None:
+def _print_rubbish(_: Parameters, __: Progress) -> None:
     os.write(1, b"\xff\x00{not json}\n" * 200_000)
 
 
-def _spawn(parameters: Parameters) -> None:
-    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", "ctinsight-test-grandchild"])
-    time.sleep(parameters.seconds)
+def _spawn(parameters: Parameters, progress: Progress) -> None:
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as grandchild:
+        progress.report(str(grandchild.pid), 0.6)
+        time.sleep(parameters.seconds)
 
 
-def _allocate(_: Parameters) -> None:
+def _allocate(_: Parameters, __: Progress) -> None:
     raise MemoryError
 
 
-def _lose_folder(_: Parameters) -> None:
+def _lose_folder(_: Parameters, __: Progress) -> None:
     raise OSError(28, "No space left on device")
 
 
 _FAULTS = {
-    "": lambda parameters: time.sleep(parameters.seconds),
+    "": lambda parameters, _: time.sleep(parameters.seconds),
     "refuse": _refuse,
-    "value error": lambda _: int("x"),
-    "crash": lambda _: os.abort(),
-    "kill": lambda _: os.kill(os.getpid(), signal.SIGKILL),
-    "exit": lambda _: os._exit(7),
+    "value error": lambda _, __: int("x"),
+    "crash": lambda _, __: os.abort(),
+    "kill": lambda _, __: os.kill(os.getpid(), signal.SIGKILL),
+    "exit": lambda _, __: os._exit(7),
     "memory": _allocate,
     "disk": _lose_folder,
     "rubbish": _print_rubbish,

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from ctinsight.errors import ProcessingFailedError, WrongUseError
-from ctinsight.worker import parse_request, shorten_log
+from ctinsight.worker import MARKER_FILE, parse_request, shorten_log
 from CTInsightLib.WorkerProcess import (
     FOLDER_PREFIX,
     WorkerProcess,
@@ -34,6 +34,21 @@ def a_worker() -> Iterator[WorkerProcess]:
     worker = WorkerProcess([sys.executable, str(FAKE_TASKS)])
     yield worker
     worker.cancel()
+
+
+def _private_folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "private"
+    folder.mkdir()
+    (folder / MARKER_FILE).touch()
+    return folder
+
+
+def _runs(pid: int) -> bool:
+    """Whether a process computes still: neither gone nor a zombie that nobody has reaped yet."""
+    try:
+        return " Z " not in Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except OSError:
+        return False
 
 
 def _ask(worker: WorkerProcess, **parameters: Any) -> str:
@@ -112,11 +127,14 @@ def test_rubbish_on_stdout_harms_nobody_and_the_log_stays_small(a_worker: Worker
 def test_cancel_kills_the_whole_tree_within_two_seconds(a_worker: WorkerProcess) -> None:
     """A grandchild that sleeps is gone too, the folder is removed, and the parent is idle."""
     _ask(a_worker, fault="spawn", seconds=60)
-    _wait(a_worker, until="progress")
-    folder = a_worker.folder
+    grandchild, folder = 0, a_worker.folder
+    while not grandchild:
+        phases = [e["phase"] for e in _wait(a_worker, until="progress") if e["event"] == "progress"]
+        grandchild = next((int(phase) for phase in phases if phase.isdigit()), 0)
     started = time.monotonic()
     a_worker.cancel()
     assert time.monotonic() - started < 2
+    assert not _runs(grandchild)
     assert folder is not None
     assert not folder.exists()
     assert not a_worker.busy
@@ -144,8 +162,7 @@ def test_stop_ends_kindly_and_leaves_nothing(a_worker: WorkerProcess) -> None:
 
 def test_the_worker_ends_with_its_parent(tmp_path: Path) -> None:
     """When stdin closes, the worker removes its folder and goes, even in the middle of a run."""
-    folder = tmp_path / "private"
-    folder.mkdir()
+    folder = _private_folder(tmp_path)
     command = [sys.executable, "-m", "ctinsight", "worker", "--folder", str(folder)]
     child = subprocess.Popen(command, stdin=subprocess.PIPE, env=workerEnvironment())
     deadline = time.monotonic() + 20
@@ -159,8 +176,7 @@ def test_the_worker_ends_with_its_parent(tmp_path: Path) -> None:
 
 def test_the_worker_ends_when_idle(tmp_path: Path) -> None:
     """With no request for 0.001 minutes it says goodbye by itself."""
-    folder = tmp_path / "private"
-    folder.mkdir()
+    folder = _private_folder(tmp_path)
     command = [
         sys.executable,
         "-m",
@@ -182,7 +198,8 @@ def test_the_worker_refuses_a_folder_that_is_not_its_own(tmp_path: Path) -> None
     command = [sys.executable, "-m", "ctinsight", "worker", "--folder", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=workerEnvironment())
     assert done.returncode == 2
-    assert "thesis.txt" in done.stderr
+    assert "without a file" in done.stderr
+    assert (tmp_path / "thesis.txt").exists()
 
 
 @pytest.mark.parametrize(
