@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ctinsight.files import ReadOptions
     from ctinsight.finding import Check, Finding
     from ctinsight.progress import ProgressEvent
+    from ctinsight.report import ResultFiles
     from ctinsight.result import CaseResult
     from ctinsight.tasks.hematoma import Parameters
     from ctinsight.volume import Scan
@@ -254,7 +255,7 @@ def _describe(scan: Scan) -> None:
         typer.echo(f"  note: {note}")
 
 
-def _summarize(result: CaseResult, written: tuple[Path, ...]) -> None:
+def _summarize(result: CaseResult, written: ResultFiles) -> None:
     for check in result.checks:
         if check.outcome is not Outcome.PASS:
             typer.echo(
@@ -265,8 +266,11 @@ def _summarize(result: CaseResult, written: tuple[Path, ...]) -> None:
     for statement in result.statements:
         typer.echo(f"- {statement}")
     typer.echo("Results:")
-    for path in written:
+    for path in written.files.values():
         typer.echo(f"  {path}")
+    for note in written.notes:
+        typer.echo(f"  note: {note}")
+    typer.echo(RESEARCH_USE_ONLY)
 
 
 def _worded_check(check: Check) -> str:
