@@ -87,6 +87,17 @@ class Worksheet:
             )
         )
 
+    def downsampled(self, mask_kji: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Look a native mask up at the centre of every working cube."""
+        axial = self.axial_view(mask_kji)
+        index = [
+            np.clip(np.round(np.arange(n) * step + offset).astype(int), 0, size - 1)
+            for n, step, offset, size in zip(
+                self.array_zyx.shape, self.step, self.offset, axial.shape, strict=True
+            )
+        ]
+        return np.asarray(axial[np.ix_(*index)], dtype=bool)
+
     def native_box(self, mask_zyx: NDArray[np.bool_], margin_mm: float) -> tuple[slice, ...]:
         """Bounding box of a working mask, with a margin, in the axial native view."""
         shape = np.array(self.grid.shape_kji)[list(self.order)]
