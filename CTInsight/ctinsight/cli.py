@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -34,8 +34,8 @@ phantom_app = typer.Typer(
 )
 app.add_typer(phantom_app, name="phantom")
 
-#: Typer's (vendored) base class of every wrong call; only a child of it is public.
-_UsageError = typer.BadParameter.__bases__[0]
+#: Typer's (vendored) base class of every wrong call; only this child of it is public.
+_UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__bases__[0])
 
 CasePath = Annotated[
     Path, typer.Argument(metavar="CASE", help="NIfTI, NRRD, MHA, DICOM file, folder or zip.")
@@ -65,7 +65,7 @@ def run_command_line(arguments: list[str]) -> int:
     except _UsageError as error:
         context = getattr(error, "ctx", None)
         usage = context.get_usage().removeprefix("Usage: ") if context else "ctinsight --help"
-        message = error.format_message()  # type: ignore[attr-defined]  # the vendored base class is not public
+        message = error.format_message()
         raise WrongUseError(
             found="no command was given" if message.startswith("Usage:") else message,
             expected=usage,
