@@ -17,7 +17,7 @@ from ctinsight.dicom.regrid import Placement, fill, place
 from ctinsight.dicom.series import Series, choose_series, group_series
 from ctinsight.dicom.stack import Stack, build_stack, drop_doubles, find_holes, gap_error
 from ctinsight.dicom.values import looks_like_dicom
-from ctinsight.errors import UnreadableFileError
+from ctinsight.errors import GeometryError, UnreadableFileError
 from ctinsight.volume import Acquisition, Scan, Volume
 
 if TYPE_CHECKING:
@@ -67,6 +67,12 @@ def read_dicom(source: Path | Iterable[Path], options: ReadOptions = _DEFAULT) -
             remedy="Choose the folder that holds the series.",
         )
     chosen, notes = choose_series(series, options.series)
+    if chosen.left_out_parallel:
+        raise GeometryError(
+            found=f"{chosen.label}, and {chosen.left_out_parallel} slices of another matrix or pixel spacing",
+            expected="one matrix and one pixel spacing in a series",
+            remedy="Separate the slices by their field of view, or read another series.",
+        )
     reader = HounsfieldReader()
     stack, doubles = drop_doubles(build_stack(chosen.frames), reader.read)
     holes = find_holes(stack)

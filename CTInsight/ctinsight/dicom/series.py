@@ -14,7 +14,7 @@ from ctinsight.errors import NotCTError, WrongUseError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: Words in ImageType (0008,0008) that mark a picture whose values are not the HU of one place.
+#: Words in ImageType that mark a picture whose values are not the HU of one place.
 _NO_VOLUME = {
     "LOCALIZER", "MIP", "MINIP", "SSD", "VRT", "PROJECTION IMAGE", "SCREEN SAVE", "PROTOCOL", "DOSE_INFO",
     "PERFUSION", "SUBTRACTION", "RCBF", "RCBV", "RMTT", "TTP",
@@ -25,11 +25,16 @@ _SAME_DIRECTION = float(np.cos(np.radians(0.25)))
 
 @dataclass(frozen=True)
 class Series:
-    """Slices of one series that share matrix, pixel spacing and orientation; ``notes``: what was left out."""
+    """Slices of one series that share matrix, pixel spacing and orientation.
+
+    ``notes`` say what was left out; ``left_out_parallel`` counts slices of the same plane but another matrix
+    or pixel spacing, without which the volume may be a part only.
+    """
 
     facts: SeriesFacts
     frames: tuple[Frame, ...]
     notes: tuple[str, ...] = ()
+    left_out_parallel: int = 0
 
     @property
     def label(self) -> str:
@@ -93,10 +98,18 @@ def _largest_stack(frames: list[Frame]) -> Series:
     notes = []
     if slices and len(slices) < len(frames):
         notes.append(f"{len(frames) - len(slices)} localizer images of the series were left out.")
-    others = sum(len(stack) for stack in stacks) - len(largest)
+    others = [frame for stack in stacks if stack is not largest for frame in stack]
     if others:
-        notes.append(f"{others} slices of another orientation, matrix or pixel spacing were left out.")
-    return Series(largest[0].series, tuple(largest), tuple(notes))
+        notes.append(f"{len(others)} slices of another orientation, matrix or pixel spacing were left out.")
+    parallel = sum(_parallel(largest[0], frame) for frame in others)
+    return Series(largest[0].series, tuple(largest), tuple(notes), parallel)
+
+
+def _parallel(a: Frame, b: Frame) -> bool:
+    normal_a, normal_b = _normal(a), _normal(b)
+    if normal_a is None or normal_b is None or b.position_lps is None:
+        return False
+    return abs(float(normal_a @ normal_b)) > _SAME_DIRECTION
 
 
 def _same_geometry(a: Frame, b: Frame) -> bool:
