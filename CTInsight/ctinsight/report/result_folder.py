@@ -1,0 +1,214 @@
+"""One folder per result: written as a whole or not at all, and read back."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ctinsight.errors import DependencyMissingError, UnreadableFileError, WrongUseError
+from ctinsight.files import read_labelmap, read_scan, write_segmentation, write_volume
+from ctinsight.report.measurements_csv import measurements_csv
+from ctinsight.report.result_json import SCHEMA, SCHEMA_VERSION, from_document, to_document
+from ctinsight.volume import Scan
+
+if TYPE_CHECKING:
+    from ctinsight.result import CaseResult
+
+#: Role -> file name. The last two are added by ``python -m CTInsightLib``.
+RESULT_FILES = {
+    "result": "result.json",
+    "measurements": "measurements.csv",
+    "segmentation": "segmentation.seg.nrrd",
+    "ct": "ct.nrrd",
+    "axial_picture": "overview_axial.png",
+    "scene": "scene.mrb",
+    "overview": "overview.png",
+}
+_CORE_ROLES = ("measurements", "segmentation", "ct", "axial_picture")
+
+
+@dataclass(frozen=True)
+class ResultFiles:
+    """What was written where; ``notes`` are sentences about anything that was left out."""
+
+    folder: Path
+    files: dict[str, Path]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class StoredResult:
+    """A result as it was read back from its folder, with its CT."""
+
+    folder: Path
+    result: CaseResult
+    scan: Scan
+
+
+def write_result(result: CaseResult, scan: Scan, folder: Path, *, overwrite: bool = False) -> ResultFiles:
+    """Write a result into a folder, all files or none.
+
+    Parameters
+    ----------
+    result
+        What a task found.
+    scan
+        The CT it was found in, on the grid of the segmentation.
+    folder
+        Made when absent. Files in it that are no result of ours stay as they are.
+    overwrite
+        Whether an earlier result in the folder may be replaced.
+
+    Returns
+    -------
+    ResultFiles
+        The files, and a note when the picture was left out because matplotlib is missing.
+
+    Raises
+    ------
+    WrongUseError
+        The folder holds an earlier result, or its name belongs to a file.
+    """
+    folder = Path(folder)
+    refuse_existing(folder, overwrite=overwrite)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=folder) as name:
+        unfinished = Path(name)
+        notes = _write_files(result, scan, unfinished)
+        _replace(unfinished, folder)
+    files = {role: folder / name for role, name in RESULT_FILES.items() if (folder / name).is_file()}
+    return ResultFiles(folder, files, notes)
+
+
+def refuse_existing(folder: Path, *, overwrite: bool = False) -> None:
+    """Refuse a folder that holds an earlier result, before any work is done for it.
+
+    Raises
+    ------
+    WrongUseError
+        The folder holds an earlier result and ``overwrite`` is false, or its name belongs to a file.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise WrongUseError(
+            found=f"{folder} is a file", expected="a folder for the result", remedy="Name another folder."
+        )
+    present = [name for name in RESULT_FILES.values() if (folder / name).exists()]
+    if present and not overwrite:
+        raise WrongUseError(
+            found=f"{folder} already holds {', '.join(present)}",
+            expected="a folder without an earlier result",
+            remedy="Name another folder, move the earlier result away, or allow overwriting it.",
+        )
+
+
+def _write_files(result: CaseResult, scan: Scan, folder: Path) -> tuple[str, ...]:
+    write_segmentation(result.segmentation, folder / RESULT_FILES["segmentation"])
+    write_volume(scan.volume, folder / RESULT_FILES["ct"])
+    # "utf-8-sig": a spreadsheet program recognises the encoding by the mark; csv brings its own line ends.
+    csv_file = folder / RESULT_FILES["measurements"]
+    csv_file.write_text(measurements_csv(result), encoding="utf-8-sig", newline="")
+    notes = _write_picture(result, scan, folder / RESULT_FILES["axial_picture"])
+    written = {role: RESULT_FILES[role] for role in _CORE_ROLES if (folder / RESULT_FILES[role]).is_file()}
+    document = to_document(result, scan, written)
+    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+    (folder / RESULT_FILES["result"]).write_text(text + "\n", encoding="utf-8")
+    return notes
+
+
+def _write_picture(result: CaseResult, scan: Scan, path: Path) -> tuple[str, ...]:
+    from ctinsight.report.axial_picture import write_axial_picture
+
+    try:
+        write_axial_picture(result, scan, path)
+    except DependencyMissingError as missing:
+        return (f"{path.name} was left out: {missing.found}. {missing.remedy}",)
+    return ()
+
+
+def _replace(unfinished: Path, folder: Path) -> None:
+    # result.json goes first and comes last: a folder that has one is complete. The scene and the overview
+    # of an earlier run would no longer be true, so they go too.
+    for name in RESULT_FILES.values():
+        if name == RESULT_FILES["result"] or not (unfinished / name).exists():
+            (folder / name).unlink(missing_ok=True)
+    for role in (*_CORE_ROLES, "result"):
+        source = unfinished / RESULT_FILES[role]
+        if source.exists():
+            shutil.move(source, folder / source.name)
+
+
+def read_result(folder: Path) -> StoredResult:
+    """Read a result folder back: the findings, the segmentation and the CT.
+
+    Parameters
+    ----------
+    folder
+        A folder that :func:`write_result` filled.
+
+    Raises
+    ------
+    WrongUseError
+        The folder is absent, or holds no ``result.json``.
+    UnreadableFileError
+        A file is damaged, missing, of another schema, or of another run.
+    """
+    folder = Path(folder)
+    document = _read_document(folder)
+    labelmap_kji, grid = read_labelmap(_listed(folder, document, "segmentation"))
+    scan = read_scan(_listed(folder, document, "ct"))
+    result, acquisition = from_document(document, labelmap_kji.astype(np.uint8), grid)
+    if not scan.volume.grid.same_as(grid, tolerance_mm=0.01):
+        raise UnreadableFileError(
+            found=f"a CT of {scan.volume.grid.shape_kji} voxels, a segmentation of {grid.shape_kji}",
+            expected="the same grid for both",
+            remedy="The files of two runs were mixed: run the task again into an empty folder.",
+        )
+    return StoredResult(folder, result, Scan(scan.volume, acquisition))
+
+
+def _read_document(folder: Path) -> dict[str, Any]:
+    path = folder / RESULT_FILES["result"]
+    if not path.is_file():
+        raise WrongUseError(
+            found=f"no result.json in {folder}" if folder.is_dir() else f"{folder} is not a folder",
+            expected="a result folder, as `ctinsight hematoma CASE -o FOLDER` writes it",
+            remedy="Name the folder that was given with -o, or run the task first.",
+        )
+    try:
+        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UnreadableFileError(
+            found=f"{path} is no JSON: {error}",
+            expected="the file as it was written",
+            remedy="Run the task again.",
+        ) from error
+    known = isinstance(document, dict) and document.get("schema") == SCHEMA
+    if not known or document.get("schema_version") != SCHEMA_VERSION:
+        stated = (
+            f"{document.get('schema')} version {document.get('schema_version')}"
+            if known
+            else "another document"
+        )
+        raise UnreadableFileError(
+            found=f"{path} is {stated}",
+            expected=f"schema {SCHEMA} version {SCHEMA_VERSION}",
+            remedy="Name a result folder, or run the task again with this version of CT Insight.",
+        )
+    return document
+
+
+def _listed(folder: Path, document: dict[str, Any], role: str) -> Path:
+    path = folder / RESULT_FILES[role]
+    if role not in document.get("files", {}) or not path.is_file():
+        raise UnreadableFileError(
+            found=f"{path.name} is missing in {folder}",
+            expected="all files of the result side by side",
+            remedy="Copy the whole result folder, or run the task again.",
+        )
+    return path
