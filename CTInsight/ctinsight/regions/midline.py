@@ -142,7 +142,9 @@ class _Symmetry:
             [np.cos(turn) * np.cos(tilt), np.sin(turn) * np.cos(tilt), np.sin(tilt)], dtype=np.float64
         )
         point = self.centre_ras + parameters[2] * normal
-        return Plane((*map(float, point),), (*map(float, normal),))
+        r, a, s = (float(value) for value in point)
+        x, y, z = (float(value) for value in normal)
+        return Plane((r, a, s), (x, y, z))
 
     def difference(self, parameters: Array) -> float:
         """Mean absolute difference to the mirror image; points whose image leaves the scan do not count."""
@@ -170,9 +172,9 @@ def _symmetry(volume: Volume, brain_mask: NDArray[np.bool_]) -> _Symmetry:
     bone = np.where(inner > 4.0, _BONE_HU[0], np.clip(sheet.array_zyx, *_BONE_HU)).astype(np.float32)
     near = np.argwhere((inner < _REACH_MM) & (outer < _REACH_MM))
     near = near[:: max(1, len(near) // _SAMPLES)]
-    points = near @ sheet.ras_from_zyx[:3, :3].T + sheet.ras_from_zyx[:3, 3]
-    centre = np.argwhere(mask).mean(axis=0) @ sheet.ras_from_zyx[:3, :3].T + sheet.ras_from_zyx[:3, 3]
+    points = (near @ sheet.ras_from_zyx[:3, :3].T + sheet.ras_from_zyx[:3, 3]).astype(np.float64)
+    middle = np.argwhere(mask).mean(axis=0).astype(np.float64)
+    centre = middle @ sheet.ras_from_zyx[:3, :3].T + sheet.ras_from_zyx[:3, 3]
     at_points = tuple(field[tuple(near.T)].astype(np.float64) for field in (shape, bone))
-    return _Symmetry(
-        shape, bone, points, (at_points[0], at_points[1]), np.linalg.inv(sheet.ras_from_zyx), centre
-    )
+    zyx_from_ras = np.asarray(np.linalg.inv(sheet.ras_from_zyx), dtype=np.float64)
+    return _Symmetry(shape, bone, points, (at_points[0], at_points[1]), zyx_from_ras, centre)

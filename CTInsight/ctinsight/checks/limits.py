@@ -1,0 +1,45 @@
+"""What each task asks of its input, as data: one frozen record per task, with its source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ctinsight.finding import Outcome
+
+
+@dataclass(frozen=True)
+class InputLimits:
+    """Limits of one task; a task with other needs makes its own record, the checks stay the same.
+
+    Parameters
+    ----------
+    task
+        Name of the task.
+    spacing_warn_mm, spacing_refuse_mm
+        Largest distance of slices that passes, and that is measured at all (``None``: no limit).
+    contrast, tilt, bone_kernel, metal, minor
+        What follows when contrast medium, a corrected gantry tilt, a bone kernel, metal, or a patient
+        younger than ``adult_years`` is found.
+    source
+        Where the limits come from.
+    """
+
+    task: str
+    spacing_warn_mm: float
+    spacing_refuse_mm: float | None = None
+    contrast: Outcome = Outcome.WARN
+    tilt: Outcome = Outcome.PASS
+    bone_kernel: Outcome = Outcome.WARN
+    metal: Outcome = Outcome.WARN
+    minor: Outcome = Outcome.WARN
+    adult_years: float = 18.0
+    source: str = ""
+
+
+#: Proposals of this project, to be tuned on data. A corrected tilt passes, because the volume then comes from
+#: true slice positions; cleared haemorrhage products are for adults.
+HEMATOMA_LIMITS = InputLimits(
+    task="hematoma",
+    spacing_warn_mm=5.0,
+    source="project proposal; adults as in the intended use of 510(k) K231195",
+)
