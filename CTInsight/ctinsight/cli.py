@@ -15,7 +15,7 @@ from ctinsight.finding import Outcome
 
 if TYPE_CHECKING:
     from ctinsight.files import ReadOptions
-    from ctinsight.finding import Check, Finding
+    from ctinsight.finding import Check
     from ctinsight.progress import ProgressEvent
     from ctinsight.report import ResultFiles
     from ctinsight.result import CaseResult
@@ -241,7 +241,7 @@ class _ProgressLine:
         left = "" if event.seconds_left is None else f", about {event.seconds_left:.0f} s left"
         if self._live:
             typer.echo(f"\r\033[K{event.phase} {event.fraction:4.0%}{left}", err=True, nl=event.fraction >= 1)
-        elif event.phase != self._phase:
+        elif event.phase != self._phase and event.fraction < 1:
             typer.echo(f"{event.phase} ...", err=True)
         self._phase = event.phase
 
@@ -256,13 +256,17 @@ def _describe(scan: Scan) -> None:
 
 
 def _summarize(result: CaseResult, written: ResultFiles) -> None:
+    from ctinsight.report import display_finding, display_interval
+
     for check in result.checks:
         if check.outcome is not Outcome.PASS:
             typer.echo(
                 f"{check.outcome.value.upper()}: {check.name}: {check.measured} (expected {check.expected})"
             )
+    width = max(len(finding.name) for finding in result.findings)
     for finding in result.findings:
-        typer.echo(f"{finding.name}: {_worded(finding)}")
+        aside = display_interval(finding) or (finding.note if finding.value is None else "")
+        typer.echo(f"{finding.name:{width}}  {display_finding(finding):>8}  {aside}".rstrip())
     for statement in result.statements:
         typer.echo(f"- {statement}")
     typer.echo("Results:")
@@ -276,13 +280,3 @@ def _summarize(result: CaseResult, written: ResultFiles) -> None:
 def _worded_check(check: Check) -> str:
     line = f"{check.outcome.value.upper():7} {check.name}: {check.measured} (expected {check.expected})"
     return line if check.outcome is Outcome.PASS else f"{line}. {check.remedy}"
-
-
-def _worded(finding: Finding) -> str:
-    if finding.value is None:
-        return f"not applicable ({finding.note})"
-    value = f"{finding.value:.2f}" if isinstance(finding.value, float) else str(finding.value)
-    text = f"{value} {finding.unit if finding.unit != '1' else ''}".rstrip()
-    if finding.interval is not None:
-        text += f" [{finding.interval.low:.2f} to {finding.interval.high:.2f}: {finding.interval.meaning}]"
-    return text

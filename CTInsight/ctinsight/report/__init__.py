@@ -13,11 +13,14 @@ from ctinsight.report.result_folder import (
     write_result,
 )
 from ctinsight.report.result_json import from_document, to_document
+from ctinsight.report.wording import display_finding, display_interval
 
 __all__ = [
     "RESULT_FILES",
     "ResultFiles",
     "StoredResult",
+    "display_finding",
+    "display_interval",
     "from_document",
     "read_result",
     "refuse_existing",
