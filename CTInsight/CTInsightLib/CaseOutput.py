@@ -1,0 +1,140 @@
+"""A whole result in a scene: segmentation, tables, lines, statements and the body's outer surface."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ctinsight import RESEARCH_USE_ONLY
+from ctinsight.report.wording import task_look
+from CTInsightLib.BodySurface import addBodySurface
+from CTInsightLib.LineOutput import LineOutput
+from CTInsightLib.SegmentationOutput import SegmentationOutput
+from CTInsightLib.StudyFolder import placeInStudy
+from CTInsightLib.TableOutput import TableOutput, findingsTable
+
+if TYPE_CHECKING:
+    from ctinsight.result import CaseResult
+    from ctinsight.volume import Volume
+
+
+@dataclass(frozen=True)
+class ChosenNodes:
+    """Nodes that the user chose for the output; what is left out is made anew.
+
+    ``tables`` and ``lines`` go by the key of the table or line; the key of the findings is "findings".
+    """
+
+    segmentation: Any = None
+    tables: dict[str, Any] = field(default_factory=dict)
+    lines: dict[str, Any] = field(default_factory=dict)
+    text: Any = None
+    surface: Any = None
+
+
+@dataclass(frozen=True)
+class CaseNodes:
+    """The nodes that hold one result; hand them back as ``ChosenNodes`` to write over them."""
+
+    volume: Any
+    segmentation: Any
+    tables: dict[str, Any]
+    lines: dict[str, Any]
+    text: Any
+    surface: Any
+
+    def asChosen(self) -> ChosenNodes:
+        """Return the same nodes as targets of the next writing."""
+        return ChosenNodes(self.segmentation, self.tables, self.lines, self.text, self.surface)
+
+
+class CaseOutput:
+    """Write results into one scene.
+
+    ``write`` makes one undo point (``scene.SaveStateForUndo()``) before it touches anything: a panel need not
+    call it. It has an effect where undo is on (``scene.SetUndoOn()``, and ``SetUndoEnabled(True)`` on nodes
+    that shall be restored); Slicer keeps it off by default.
+    """
+
+    def __init__(self, scene):
+        self._scene = scene
+
+    def write(
+        self, result: CaseResult, volumeNode, *, chosen: ChosenNodes | None = None, overwrite: bool = False
+    ) -> CaseNodes:
+        """Write every part of a result.
+
+        Parameters
+        ----------
+        result
+            In world coordinates, on the grid of the CT.
+        volumeNode
+            The CT's node: it gives the study in the subject hierarchy.
+        chosen
+            Nodes to fill; new ones are made for what is left out.
+        overwrite
+            Whether chosen nodes may lose their content; ask the user first.
+
+        Raises
+        ------
+        WrongUseError
+            A chosen node has content and ``overwrite`` is false.
+        """
+        chosen = chosen or ChosenNodes()
+        self._scene.SaveStateForUndo()
+        segmentationOutput = SegmentationOutput(self._scene)
+        segmentation = segmentationOutput.write(
+            chosen.segmentation, result.segmentation, overwrite=overwrite, volumeNode=volumeNode
+        )
+        tables = self._writeTables(result, chosen, overwrite)
+        lineOutput = LineOutput(self._scene)
+        lines = {
+            line.key: lineOutput.write(chosen.lines.get(line.key), line, overwrite=overwrite)
+            for line in result.lines
+        }
+        nodes = CaseNodes(volumeNode, segmentation, tables, lines, self._writeText(result, chosen), None)
+        self._place(result, nodes)
+        return nodes
+
+    def addBodySurface(self, nodes: CaseNodes, volume: Volume) -> CaseNodes:
+        """Add the translucent outer surface of the body, so that the 3-D view shows where a finding lies."""
+        surface = addBodySurface(self._scene, nodes.surface, volume)
+        placeInStudy(self._scene, [surface], studyName="", volumeNode=nodes.volume)
+        return CaseNodes(nodes.volume, nodes.segmentation, nodes.tables, nodes.lines, nodes.text, surface)
+
+    def _writeTables(self, result: CaseResult, chosen: ChosenNodes, overwrite: bool) -> dict[str, Any]:
+        output = TableOutput(self._scene)
+        return {
+            table.key: output.write(chosen.tables.get(table.key), table, overwrite=overwrite)
+            for table in (findingsTable(result.findings), *result.tables)
+        }
+
+    def _writeText(self, result: CaseResult, chosen: ChosenNodes):
+        node = chosen.text
+        if node is None:
+            name = self._scene.GenerateUniqueName("CT Insight statements")
+            node = self._scene.AddNewNodeByClass("vtkMRMLTextNode", name)
+        node.SetText(statementText(result))
+        return node
+
+    def _place(self, result: CaseResult, nodes: CaseNodes) -> None:
+        everything = [
+            nodes.volume,
+            nodes.segmentation,
+            *nodes.tables.values(),
+            *nodes.lines.values(),
+            nodes.text,
+        ]
+        name = f"CT Insight {task_look(result.task).title}"
+        placeInStudy(self._scene, everything, studyName=name, volumeNode=nodes.volume)
+
+
+def statementText(result: CaseResult) -> str:
+    """Return what must be read with the numbers: the purpose, the limits and the input checks."""
+    checks = [
+        f"- {check.outcome.upper()} {check.name}: {check.measured}; expected {check.expected}. {check.remedy}"
+        for check in result.checks
+    ]
+    statements = [f"- {statement}" for statement in result.statements]
+    parts = [RESEARCH_USE_ONLY, "", "Limits of this result:", *(statements or ["- none stated"])]
+    return "\n".join([*parts, "", "Input checks:", *(checks or ["- none were made"])])
