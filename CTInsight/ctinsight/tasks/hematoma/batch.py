@@ -1,0 +1,212 @@
+"""A folder of patients to one CSV: resumable, a status per case, and one bad case stops nothing."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ctinsight.errors import Cancelled, CTInsightError, InputRefusedError, WrongUseError
+from ctinsight.files import ReadOptions, read_scan
+from ctinsight.finding import Outcome
+from ctinsight.progress import Progress
+from ctinsight.tasks.hematoma.run import run
+from ctinsight.version import VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ctinsight.result import CaseResult
+    from ctinsight.tasks.hematoma.parameters import Parameters
+    from ctinsight.volume import Scan
+
+TABLE_NAME = "batch.csv"
+STAMP_NAME = "batch_case.json"
+
+#: Findings that become columns of the table, in this order.
+COLUMNS = (
+    "volume_ml",
+    "component_count",
+    "largest_volume_ml",
+    "largest_side",
+    "mean_hu",
+    "abc2_simple_ml",
+    "abc2_weighted_ml",
+    "abc3_ml",
+    "two_thirds_sh_ml",
+)
+
+
+class WriteResult(Protocol):
+    """Writes one result into a folder; ``ctinsight.report.write_result`` is one."""
+
+    def __call__(self, result: CaseResult, scan: Scan, folder: Path, *, overwrite: bool = ...) -> object:
+        """Write."""
+
+
+@dataclass(frozen=True)
+class BatchCase:
+    """One row of the table.
+
+    ``status`` is done, warn (done, but an input check warns), refused (the input must not be measured) or
+    error; ``message`` says why. ``values`` holds the findings of ``COLUMNS``.
+    """
+
+    name: str
+    status: str
+    message: str
+    values: tuple[float | int | str | None, ...] = (None,) * len(COLUMNS)
+    resumed: bool = False
+
+
+@dataclass(frozen=True)
+class _Job:
+    parameters: Parameters
+    options: ReadOptions
+    write: WriteResult
+    progress: Callable[[str], Progress]
+
+
+def run_batch(
+    folder: Path,
+    out: Path,
+    parameters: Parameters,
+    *,
+    options: ReadOptions | None = None,
+    write: WriteResult,
+    progress: Callable[[str], Progress] = lambda _name: Progress(),
+) -> Iterator[BatchCase]:
+    """Measure every patient of a folder, one after the other, by the same code as a single case.
+
+    Each sub-folder (or image file) of ``folder`` is one case; its result goes to ``out/<name>`` and its row
+    to ``out/batch.csv``, which is replaced as a whole after each case. Cases that were finished with the
+    same files, options, parameters and version are not computed again. A case that fails gets its row, and
+    the next one begins.
+
+    Yields
+    ------
+    BatchCase
+        Each case when it is finished, in the order of names.
+
+    Raises
+    ------
+    WrongUseError
+        ``folder`` holds no case, or is not a folder.
+    """
+    cases = _cases(Path(folder), Path(out))
+    job = _Job(parameters, options or ReadOptions(), write, progress)
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    rows: dict[str, BatchCase] = {}
+    for name, source in cases:
+        rows[name] = _one(name, source, out / name, job)
+        _write_table(out / TABLE_NAME, rows)
+        yield rows[name]
+
+
+def _cases(folder: Path, out: Path) -> list[tuple[str, Path]]:
+    if not folder.is_dir():
+        raise WrongUseError(
+            found=f"{folder} is not a folder",
+            expected="a folder with one sub-folder per patient",
+            remedy="Name that folder, or measure a single case without --batch.",
+        )
+    found = [
+        p for p in sorted(folder.iterdir()) if not p.name.startswith(".") and p.resolve() != out.resolve()
+    ]
+    cases = [(_name(p), p) for p in found if p.is_dir() or p.name.lower().endswith(_IMAGE_ENDINGS)]
+    names = [name for name, _path in cases]
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    if not cases or doubled:
+        raise WrongUseError(
+            found=f"{folder} with no patient" if not cases else f"several cases named {', '.join(doubled)}",
+            expected="one sub-folder or image file per patient, each with its own name",
+            remedy="Put each patient's images into a folder of their own.",
+        )
+    return cases
+
+
+_IMAGE_ENDINGS = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".zip")
+
+
+def _name(path: Path) -> str:
+    name = path.name
+    for ending in sorted(_IMAGE_ENDINGS, key=len, reverse=True):
+        if path.is_file() and name.lower().endswith(ending):
+            return name[: -len(ending)]
+    return name
+
+
+def _one(name: str, source: Path, folder: Path, job: _Job) -> BatchCase:
+    stamp = _stamp(source, job)
+    earlier = _finished_before(folder, stamp)
+    if earlier is not None:
+        return BatchCase(name, earlier["status"], earlier["message"], tuple(earlier["values"]), resumed=True)
+    try:
+        scan = read_scan(source, job.options)
+        result = run(scan, job.parameters, job.progress(name))
+        job.write(result, scan, folder, overwrite=True)
+    except Cancelled:
+        raise
+    except InputRefusedError as error:
+        return BatchCase(name, "refused", _sentence(error))
+    except (CTInsightError, OSError, MemoryError) as error:
+        return BatchCase(name, "error", _sentence(error))
+    case = _row(name, result)
+    _write_whole(folder / STAMP_NAME, json.dumps({"stamp": stamp, **asdict(case)}, indent=1))
+    return case
+
+
+def _row(name: str, result: CaseResult) -> BatchCase:
+    warned = [c for c in result.checks if c.outcome is Outcome.WARN]
+    message = "; ".join(f"{c.name}: {c.measured} (expected {c.expected})" for c in warned)
+    found = {f.key: f.value for f in result.findings}
+    return BatchCase(name, "warn" if warned else "done", message, tuple(found.get(key) for key in COLUMNS))
+
+
+def _sentence(error: BaseException) -> str:
+    if isinstance(error, CTInsightError):
+        return f"{error.found}; expected {error.expected}. {error.remedy}"
+    return f"{type(error).__name__}: {error}"
+
+
+def _stamp(source: Path, job: _Job) -> str:
+    """Return a checksum of the input's files (name, size, time) and of everything that decides the result."""
+    files = sorted(p for p in source.rglob("*") if p.is_file()) if source.is_dir() else [source]
+    listing = [(str(p.relative_to(source)), p.stat().st_size, p.stat().st_mtime_ns) for p in files]
+    weights = job.parameters.weights
+    listing += [("weights", p.stat().st_size, p.stat().st_mtime_ns) for p in [weights] if p and p.exists()]
+    choice = [job.parameters.as_dict(), asdict(job.options), VERSION]
+    return hashlib.sha256(json.dumps([listing, choice], default=str, sort_keys=True).encode()).hexdigest()
+
+
+def _finished_before(folder: Path, stamp: str) -> dict[str, Any] | None:
+    try:
+        earlier = json.loads((folder / STAMP_NAME).read_text(encoding="utf-8"))
+        whole = {f.name for f in fields(BatchCase)} <= earlier.keys() and len(earlier["values"]) == len(
+            COLUMNS
+        )
+        return earlier if whole and earlier["stamp"] == stamp and (folder / "result.json").is_file() else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        # No stamp, or one cut short: the case is computed again.
+        return None
+
+
+def _write_table(path: Path, rows: dict[str, BatchCase]) -> None:
+    lines: list[list[Any]] = [["case", "status", *COLUMNS, "message"]]
+    lines += [
+        [r.name, r.status, *("" if v is None else v for v in r.values), r.message] for r in rows.values()
+    ]
+    part = path.with_suffix(".part")
+    with part.open("w", newline="", encoding="utf-8") as stream:
+        csv.writer(stream).writerows(lines)
+    part.replace(path)
+
+
+def _write_whole(path: Path, text: str) -> None:
+    part = path.with_suffix(".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)

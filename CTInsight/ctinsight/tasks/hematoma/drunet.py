@@ -1,0 +1,177 @@
+"""DR-UNet on one case: scores on the CT's own grid first, then the threshold, then true voxel volumes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ctinsight.errors import WeightsMissingError
+from ctinsight.finding import Interval
+from ctinsight.measure import dilate, remove_small, volume_ml
+from ctinsight.tasks.hematoma.cleanup import fill_holes
+from ctinsight.tasks.hematoma.legacy import LEGACY_STATEMENT, legacy_picture, legacy_volume
+from ctinsight.tasks.hematoma.outline import Outline
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from ctinsight.inference.slicewise import SliceProbability
+    from ctinsight.models.card import ModelCard
+    from ctinsight.nets.drunet import DRUNet
+    from ctinsight.progress import Progress
+    from ctinsight.tasks.hematoma.parameters import Parameters
+    from ctinsight.volume import Grid, Volume
+
+#: Blood may reach this far beyond the brain mask, mm: the network saw the whole slice, the mask only guards
+#: against bone, scalp and the table.
+BEYOND_BRAIN_MM = 3.0
+
+UNCALIBRATED = (
+    "DR-UNet's output is an uncalibrated score, not a probability of blood. Who trained the weights, and "
+    "on whom, stands in the model card of this result; scanners and patients unlike those may be outlined"
+    " wrongly."
+)
+
+_ASK = (
+    "The authors of DR-UNet published no weights: train your own, or ask them. Then import the file with "
+    "ctinsight models import FILE --model hematoma-drunet, or name it with --weights FILE (Keras .h5, "
+    "TensorFlow checkpoint .index, .safetensors). The methods threshold, fcm and active-contour need no "
+    "weights."
+)
+
+
+def outline_with_network(
+    volume: Volume, brain_kji: NDArray[np.bool_], parameters: Parameters, progress: Progress
+) -> Outline:
+    """Outline blood with DR-UNet.
+
+    Parameters
+    ----------
+    volume
+        The CT.
+    brain_kji
+        (slices, rows, columns) bool; slices without brain are left out.
+    parameters
+        ``weights`` and ``network`` are read, and of ``clean_up`` only the smallest component.
+    progress
+        Told after every batch of slices.
+
+    Raises
+    ------
+    WeightsMissingError
+        No weights are given or installed, or the file is not there.
+    WrongWeightsError
+        The file holds another network.
+    """
+    weights = find_weights(parameters.weights)
+    from ctinsight.inference.slicewise import SliceEngine, SliceOptions
+    from ctinsight.models.drunet_weights import load_drunet
+
+    net, card = load_drunet(weights)
+    wanted = parameters.network
+    options = SliceOptions(window_hu=wanted.window_hu, batch_size=wanted.batch_size, device=wanted.device)
+    engine = SliceEngine(_for_inference(net, parameters), options)
+    scores = engine.segment(volume, brain_kji=brain_kji, progress=progress, span=(0.4, 0.9))
+    return _outlined(scores, volume.grid, brain_kji, parameters, card)
+
+
+def find_weights(given: Path | None) -> Path:
+    """Return the weights file: the given one, or the installed one.
+
+    Raises
+    ------
+    WeightsMissingError
+        Neither is there; the remedy says how to get or import weights.
+    """
+    if given is None:
+        return _installed_weights()
+    if not given.exists():
+        raise WeightsMissingError(
+            found=f"no file {given}", expected="a file of DR-UNet weights", remedy="Correct the path. " + _ASK
+        )
+    return given
+
+
+def _installed_weights() -> Path:
+    from ctinsight.models.catalogue import catalogue
+    from ctinsight.models.drunet_weights import DRUNET_NAME
+    from ctinsight.models.settings import load_settings
+    from ctinsight.models.store import Store
+
+    store = Store(load_settings().models_folder, catalogue())
+    found = store.find(DRUNET_NAME)
+    names = [] if found is None else [f.name for f in found.files if f.name.endswith(".safetensors")]
+    if not names:
+        raise WeightsMissingError(
+            found=f"the method drunet, and no weights {DRUNET_NAME} in {store.folder}",
+            expected="weights of DR-UNet, given or installed",
+            remedy=_ASK,
+        )
+    return store.checked_file(DRUNET_NAME, names[0])
+
+
+def _for_inference(net: DRUNet, parameters: Parameters) -> DRUNet:
+    from ctinsight.nets.drunet import Statistics
+
+    return net.for_inference(Statistics(parameters.network.bn_mode.value))
+
+
+def _outlined(
+    scores: SliceProbability,
+    grid: Grid,
+    brain_kji: NDArray[np.bool_],
+    parameters: Parameters,
+    card: ModelCard,
+) -> Outline:
+    from ctinsight.inference.slicewise import SWEEP
+
+    allowed = dilate(brain_kji, grid, BEYOND_BRAIN_MM)
+    probability = np.where(allowed, scores.probability_kji, np.float32(0))
+
+    def mask_at(threshold: float) -> NDArray[np.bool_]:
+        return _cleaned(probability >= threshold, grid, parameters)
+
+    chosen = parameters.network.probability_threshold
+    mask = mask_at(chosen)
+    volumes = {t: volume_ml(mask_at(t), grid) for t in (SWEEP[0], SWEEP[-1])} | {
+        chosen: volume_ml(mask, grid)
+    }
+    low, high = min(volumes), max(volumes)
+    notes = (UNCALIBRATED, *scores.notes)
+    facts: dict[str, Any] = {
+        "device": f"{scores.device.kind}: {scores.device.name}",
+        "slices_scored": scores.slices_scored,
+        "slices_left_out": scores.slices_left_out,
+        "batch_size": scores.batch_size,
+    }
+    if parameters.network.legacy:
+        facts["legacy_volume_ml"] = _legacy_ml(scores.probability_kji, grid)
+        notes += (f"{LEGACY_STATEMENT} It gives {facts['legacy_volume_ml']:.2f} mL.",)
+    return Outline(
+        mask_kji=mask,
+        facts=facts,
+        sweep=Interval(
+            min(volumes.values()),
+            max(volumes.values()),
+            f"network threshold varied from {low:g} to {high:g}; not a confidence interval",
+        ),
+        model_card=card.as_manifest(),
+        notes=notes,
+    )
+
+
+def _cleaned(mask_kji: NDArray[np.bool_], grid: Grid, parameters: Parameters) -> NDArray[np.bool_]:
+    large = remove_small(mask_kji, grid, min_volume_ml=parameters.clean_up.min_component_ml)
+    return fill_holes(large, parameters.hole_rule)
+
+
+def _legacy_ml(probability_kji: NDArray[np.float32], grid: Grid) -> float:
+    """Follow the original's arithmetic on the axial scores, brought to its 256 x 256 pictures."""
+    from ctinsight.resample import reorientation, resize_slices
+
+    axial = reorientation(grid).apply(probability_kji)
+    pictures = resize_slices(axial[axial.any(axis=(1, 2))], 256, 256, antialias=True)
+    return legacy_volume(legacy_picture(picture) for picture in pictures)[1]

@@ -1,0 +1,200 @@
+"""HematomaVolume for one case: checks, brain, outline, measurements."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ctinsight.checks import check_head_ct, refuse_if_unsuitable
+from ctinsight.errors import GeometryError, ProcessingFailedError
+from ctinsight.finding import Finding, Segment
+from ctinsight.progress import Progress
+from ctinsight.regions.brain import extract_brain
+from ctinsight.regions.midline import midsagittal_plane
+from ctinsight.result import CaseResult, Segmentation
+from ctinsight.tasks.hematoma.findings import VOLUME, findings_of, measure_mask, tables_of
+from ctinsight.tasks.hematoma.outline import Outline, outline_blood
+from ctinsight.tasks.hematoma.parameters import Method, Parameters
+from ctinsight.tasks.hematoma.statements import METHOD_NAMES, input_facts, software_versions, statements_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ctinsight.finding import Check
+    from ctinsight.regions.midline import Plane
+    from ctinsight.volume import Scan, Volume
+
+TASK = "hematoma"
+SEGMENTS = (Segment(1, "hematoma", "Hematoma", "hematoma"),)
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """What is already known of a case when its mask is measured: checks and the brain's mask."""
+
+    checks: tuple[Check, ...] = ()
+    brain_kji: NDArray[np.bool_] | None = None
+
+
+def run(scan: Scan, parameters: Parameters | None = None, progress: Progress | None = None) -> CaseResult:
+    """Outline the blood in a head CT and measure it.
+
+    Parameters
+    ----------
+    scan
+        A plain head CT in HU, any orientation, spacing or obliquity.
+    parameters
+        What was chosen.
+    progress
+        Told of every stage; may stop the run.
+
+    Returns
+    -------
+    CaseResult
+        On the grid of the scan. "Nothing found" is a result of 0 mL with a zero row.
+
+    Raises
+    ------
+    InputRefusedError
+        The input must not be measured as it is.
+    WrongUseError
+        A click outside the brain, or on tissue unlike blood.
+    WeightsMissingError
+        DR-UNet was chosen and has no weights.
+    ProcessingFailedError
+        A stage could not finish.
+    """
+    parameters, progress = parameters or Parameters(), progress or Progress()
+    progress.report("checking the input", 0.01)
+    refuse_if_unsuitable(check_head_ct(scan, None))
+    progress.report("finding the brain", 0.05)
+    brain_kji = extract_brain(scan.volume).mask_kji
+    checks = check_head_ct(scan, brain_kji)
+    refuse_if_unsuitable(checks)
+    progress.report(f"outlining blood ({METHOD_NAMES[parameters.method]})", 0.35)
+    outline = _outline(scan.volume, brain_kji, parameters, progress)
+    return _measured(scan, outline, parameters, Known(checks, brain_kji), progress)
+
+
+def measure_segmentation(
+    scan: Scan,
+    mask_kji: NDArray[np.bool_],
+    parameters: Parameters | None = None,
+    known: Known | None = None,
+    *,
+    progress: Progress | None = None,
+) -> CaseResult:
+    """Measure a mask that a person drew or edited: the same findings as :func:`run`, from that mask.
+
+    Parameters
+    ----------
+    scan
+        The CT.
+    mask_kji
+        (slices, rows, columns) bool on the grid of the CT; it may be empty.
+    parameters
+        Those of the run the mask came from.
+    known
+        What is known already; without it checks and brain are found again, and a case whose brain cannot be
+        found is measured without sides.
+
+    Raises
+    ------
+    GeometryError
+        The mask is not on the grid of the CT.
+    """
+    parameters, progress = parameters or Parameters(), progress or Progress()
+    if mask_kji.shape != scan.volume.grid.shape_kji:
+        raise GeometryError(
+            found=f"a mask of shape {mask_kji.shape} for a CT of {scan.volume.grid.shape_kji}",
+            expected="a mask on the grid of the CT",
+            remedy="Resample the mask to the CT first.",
+        )
+    progress.report("checking the input", 0.01)
+    known = known or Known(check_head_ct(scan, None))
+    outline = Outline(np.asarray(mask_kji, dtype=np.bool_))
+    return _measured(scan, outline, parameters, known, progress, edited=True)
+
+
+def _outline(
+    volume: Volume, brain_kji: NDArray[np.bool_], parameters: Parameters, progress: Progress
+) -> Outline:
+    if parameters.method is not Method.DRUNET:
+        return outline_blood(volume, brain_kji, parameters)
+    from ctinsight.tasks.hematoma.drunet import outline_with_network
+
+    return outline_with_network(volume, brain_kji, parameters, progress)
+
+
+def _measured(
+    scan: Scan,
+    outline: Outline,
+    parameters: Parameters,
+    known: Known,
+    progress: Progress,
+    *,
+    edited: bool = False,
+) -> CaseResult:
+    progress.report("measuring", 0.9)
+    midline = _midline(scan.volume, known.brain_kji)
+    measured = measure_mask(outline.mask_kji, scan.volume, midline)
+    findings = findings_of(measured) + _sweep_finding(outline, measured.volume_ml)
+    segmentation = Segmentation(outline.mask_kji.astype(np.uint8), scan.volume.grid, SEGMENTS)
+    manifest = _manifest(scan, outline, parameters, edited=edited)
+    progress.finish()
+    return CaseResult(
+        task=TASK,
+        findings=findings,
+        tables=tables_of(measured, scan.volume, outline.refused),
+        checks=known.checks,
+        segmentation=segmentation,
+        lines=measured.lines,
+        statements=statements_of(parameters, edited=edited) + outline.notes,
+        manifest={**manifest, "stage_seconds": {k: round(v, 3) for k, v in progress.stage_seconds.items()}},
+    )
+
+
+def _midline(volume: Volume, brain_kji: NDArray[np.bool_] | None) -> Plane | None:
+    if brain_kji is None:
+        return None
+    try:
+        return midsagittal_plane(volume, brain_kji)
+    except ProcessingFailedError:
+        return None
+
+
+def _sweep_finding(outline: Outline, volume_ml: float) -> tuple[Finding, ...]:
+    if outline.sweep is None:
+        return ()
+    return (
+        Finding(
+            "volume_sweep_ml",
+            "Hematoma volume, network threshold varied",
+            volume_ml,
+            "mL",
+            VOLUME,
+            outline.sweep,
+        ),
+    )
+
+
+def _manifest(scan: Scan, outline: Outline, parameters: Parameters, *, edited: bool) -> dict[str, Any]:
+    card = outline.model_card
+    method = METHOD_NAMES[parameters.method]
+    return {
+        "task": TASK,
+        "method": f"{method}, edited by a person" if edited else method,
+        "tier": "with weights" if card else "without weights",
+        "weights": ""
+        if card is None
+        else f"{card['name']} {card['version']} (SHA-256 {card['sha256'][:12]})",
+        "model_card": card,
+        "edited": edited,
+        "parameters": parameters.as_dict(),
+        "device": outline.facts.get("device", "cpu"),
+        "software": software_versions(parameters.method),
+        "measured_on_the_way": outline.facts,
+        "input": input_facts(scan),
+    }
