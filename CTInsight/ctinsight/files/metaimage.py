@@ -15,7 +15,7 @@ import numpy as np
 
 from ctinsight.errors import GeometryError, NotCTError
 from ctinsight.files.rawdata import (
-    LPS_TO_RAS,
+    LPS_SIGNS,
     StoredImage,
     image_bytes,
     read_exactly,
@@ -23,6 +23,7 @@ from ctinsight.files.rawdata import (
     trailing_bytes,
     unreadable,
     voxels,
+    with_signs,
 )
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ def _ijk_to_ras(header: dict[str, str], path: Path) -> NDArray[np.float64]:
     matrix = np.eye(4)
     matrix[:3, :3] = directions * spacing
     matrix[:3, 3] = _numbers(header, "offset", 3, path)
-    return np.asarray(LPS_TO_RAS @ matrix, dtype=np.float64)
+    return with_signs(matrix, LPS_SIGNS)
 
 
 def _dtype(header: dict[str, str], path: Path) -> np.dtype[Any]:

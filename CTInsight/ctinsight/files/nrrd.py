@@ -15,7 +15,7 @@ import numpy as np
 
 from ctinsight.errors import GeometryError, NotCTError
 from ctinsight.files.rawdata import (
-    LPS_TO_RAS,
+    LPS_SIGNS,
     StoredImage,
     decompressor,
     image_bytes,
@@ -24,6 +24,7 @@ from ctinsight.files.rawdata import (
     trailing_bytes,
     unreadable,
     voxels,
+    with_signs,
 )
 
 if TYPE_CHECKING:
@@ -47,9 +48,9 @@ _TYPES = {
 }  # fmt: skip
 _ENCODINGS = {"raw": "raw", "gz": "gzip", "gzip": "gzip", "bz2": "bzip2", "bzip2": "bzip2"}
 _SPACES = {
-    "right-anterior-superior": np.eye(4), "ras": np.eye(4),
-    "left-anterior-superior": np.diag([-1.0, 1.0, 1.0, 1.0]), "las": np.diag([-1.0, 1.0, 1.0, 1.0]),
-    "left-posterior-superior": LPS_TO_RAS, "lps": LPS_TO_RAS,
+    "right-anterior-superior": (1.0, 1.0, 1.0), "ras": (1.0, 1.0, 1.0),
+    "left-anterior-superior": (-1.0, 1.0, 1.0), "las": (-1.0, 1.0, 1.0),
+    "left-posterior-superior": LPS_SIGNS, "lps": LPS_SIGNS,
 }  # fmt: skip
 _ORIENT = "Save it again from 3D Slicer or convert it from DICOM, so that the header holds the orientation."
 
@@ -187,7 +188,7 @@ def _ijk_to_ras(header: NrrdHeader, axes: tuple[int, ...], path: Path) -> NDArra
     matrix = np.eye(4)
     matrix[:3, :3] = np.array([directions[axis] for axis in axes]).T
     matrix[:3, 3] = _vector(header.fields["space origin"], "space origin", path)
-    return np.asarray(_SPACES[space] @ matrix, dtype=np.float64)
+    return with_signs(matrix, _SPACES[space])
 
 
 def _dtype(header: NrrdHeader, path: Path) -> np.dtype[Any]:

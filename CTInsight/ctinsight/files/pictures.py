@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ctinsight.errors import NotCTError, WrongUseError
-from ctinsight.files.rawdata import LPS_TO_RAS, unreadable
+from ctinsight.files.rawdata import unreadable
 from ctinsight.volume import Acquisition, Scan, Volume
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def read_pictures(paths: list[Path], options: ReadOptions) -> Scan:
     ordered = _in_order(paths)
     grey = _stack([_read_grey(path) for path in ordered])
     array = (center - width / 2 + grey.astype(np.float32) * (width / 255.0)).astype(np.float32)
-    matrix = LPS_TO_RAS @ np.diag([options.spacing_mm[1], options.spacing_mm[0], options.thickness_mm, 1.0])
+    matrix = np.diag([-options.spacing_mm[1], -options.spacing_mm[0], options.thickness_mm, 1.0])
     return Scan(Volume(array, matrix), _acquisition(options, (center, width), ordered))
 
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 MAX_IMAGE_BYTES = 12 * 1024**3
 _CHUNK = 1 << 24
 
-#: From DICOM and ITK world coordinates (left, posterior, superior) to ours (right, anterior, superior).
-LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+#: Signs from DICOM and ITK world coordinates (left, posterior, superior) to ours (right, anterior, superior).
+LPS_SIGNS = (-1.0, -1.0, 1.0)
 
 GET_AGAIN = "Copy or export the file again from its source."
 
@@ -107,6 +107,11 @@ def image_bytes(shape_kji: tuple[int, int, int], dtype: np.dtype[Any], path: Pat
             remedy="Check the header, or crop the image to the head or chest.",
         )
     return size
+
+
+def with_signs(matrix: NDArray[np.float64], signs: tuple[float, float, float]) -> NDArray[np.float64]:
+    """Turn the world axes of a 4 x 4 matrix; infinite numbers stay what they are."""
+    return np.asarray(matrix * np.array([*signs, 1.0])[:, np.newaxis], dtype=np.float64)
 
 
 def voxels(data: bytes | bytearray, dtype: np.dtype[Any], shape_kji: tuple[int, int, int]) -> NDArray[Any]:

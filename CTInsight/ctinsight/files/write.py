@@ -11,7 +11,7 @@ import numpy as np
 import SimpleITK as sitk  # noqa: N813
 
 from ctinsight.errors import ProcessingFailedError, WrongUseError
-from ctinsight.files.rawdata import LPS_TO_RAS
+from ctinsight.files.rawdata import LPS_SIGNS, with_signs
 from ctinsight.terms import Code, Term, terms
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def _extent_ijk(mask_kji: NDArray[np.bool_]) -> str:
 def _image(array_kji: NDArray[Any], grid: Grid) -> Any:
     array = array_kji.astype(np.float32) if array_kji.dtype == np.float16 else array_kji
     image: Any = sitk.GetImageFromArray(np.ascontiguousarray(array))
-    lps = LPS_TO_RAS @ grid.ijk_to_ras
+    lps = with_signs(grid.ijk_to_ras, LPS_SIGNS)
     spacing = np.array(grid.spacing_ijk_mm)
     image.SetSpacing(spacing.tolist())
     image.SetOrigin(lps[:3, 3].tolist())
