@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -263,10 +264,14 @@ def _summarize(result: CaseResult, written: ResultFiles) -> None:
             typer.echo(
                 f"{check.outcome.value.upper()}: {check.name}: {check.measured} (expected {check.expected})"
             )
-    width = max(len(finding.name) for finding in result.findings)
-    for finding in result.findings:
-        aside = display_interval(finding) or (finding.note if finding.value is None else "")
-        typer.echo(f"{finding.name:{width}}  {display_finding(finding):>8}  {aside}".rstrip())
+    known = [finding for finding in result.findings if finding.value is not None]
+    width = max((len(finding.name) for finding in known), default=0)
+    for finding in known:
+        number, aside = display_finding(finding), display_interval(finding)
+        typer.echo(f"{finding.name:{width}}  {number:>8}  {aside}".rstrip())
+    notes = Counter(finding.note for finding in result.findings if finding.value is None)
+    for note, count in notes.items():
+        typer.echo(f"{count} further findings do not apply: {note}")
     for statement in result.statements:
         typer.echo(f"- {statement}")
     typer.echo("Results:")
