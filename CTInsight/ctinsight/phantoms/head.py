@@ -180,7 +180,7 @@ def head_phantom(spec: HeadSpec | None = None) -> PhantomCase:
     --------
     >>> from ctinsight.phantoms.lesions import Ellipsoid
     >>> bleed = Ellipsoid(centre=(-25, -5, 15), radii_mm=(12, 15, 10))  # 7.54 mL, left
-    >>> case = head_phantom(HeadSpec(grid=head_grid((4, 4, 5)), lesions=(bleed,)))
+    >>> case = head_phantom(HeadSpec(grid=head_grid((4, 4, 5)), lesions=(bleed,), sample_mm=5))
     >>> round(case.truth_ml, 2)
     7.54
     """

@@ -46,7 +46,7 @@ def ellipsoid(p: Points, centre: Vector, radii: Vector) -> Array:
     """Level of an axis-aligned ellipsoid, to first order in mm at its surface."""
     u, v, w = ((a - c) / r for a, c, r in zip((p.x, p.y, p.z), centre, radii, strict=True))
     norm = np.sqrt(u * u + v * v + w * w) + 1e-6
-    slope = np.sqrt((u / radii[0]) ** 2 + (v / radii[1]) ** 2 + (w / radii[2]) ** 2) + 1e-6
+    slope = np.sqrt((u / radii[0]) ** 2 + (v / radii[1]) ** 2 + (w / radii[2]) ** 2) + 1e-8
     return np.asarray((norm - 1) * norm / slope)
 
 

@@ -6,14 +6,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from scipy import ndimage
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 #: Brain tissue without CSF, blood or calcium, in HU: noise is measured here.
 TISSUE_HU: Final = (10.0, 60.0)
-#: A median absolute deviation times this is a standard deviation of Gaussian noise.
-MAD_TO_SD: Final = 1.4826
+#: A mean absolute deviation times this is a standard deviation of Gaussian noise: sqrt(pi / 2).
+MEAN_TO_SD: Final = 1.2533
+#: Noise is measured in this share of the tissue, where the smoothed image is flattest.
+FLAT_SHARE: Final = 0.3
+#: Width of that smoothing in voxels.
+FLAT_VOXELS: Final = 3.0
 #: Largest neighbour correlation that the 3-tap kernel of :func:`correlated_noise` reaches: 1/sqrt(2).
 MAX_CORRELATION: Final = 0.70
 #: Fewer pairs than this give no measurement; the noise is then taken as :data:`FALLBACK_HU`.
@@ -45,10 +50,14 @@ def measure_noise(array_kji: NDArray[np.floating], tissue_kji: NDArray[np.bool_]
 
     Notes
     -----
-    Differences of neighbours cancel the anatomy; the median absolute deviation ignores what edges remain.
-    Noise three voxels apart is taken as independent.
+    Differences of neighbours cancel the anatomy, and only its flattest parts are used. Noise three voxels
+    apart is taken as independent.
     """
     tissue = tissue_kji & (array_kji > TISSUE_HU[0]) & (array_kji < TISSUE_HU[1])
+    if int(tissue.sum()) < MIN_PAIRS:
+        return NoiseLevel(FALLBACK_HU, 0.5, measured=False)
+    steep = _steepness(np.clip(array_kji, 0, 2 * TISSUE_HU[1]))
+    tissue &= steep <= np.quantile(steep[tissue], FLAT_SHARE)
     far, near = _difference_sd(array_kji, tissue, 3), _difference_sd(array_kji, tissue, 1)
     if far is None or near is None or far <= 0:
         return NoiseLevel(FALLBACK_HU, 0.5, measured=False)
@@ -61,7 +70,14 @@ def _difference_sd(array: NDArray[np.floating], tissue: NDArray[np.bool_], lag: 
     if int(pairs.sum()) < MIN_PAIRS:
         return None
     difference = (array[..., lag:] - array[..., :-lag])[pairs]
-    return MAD_TO_SD * float(np.median(np.abs(difference - np.median(difference))))
+    return MEAN_TO_SD * float(np.abs(difference).mean())
+
+
+def _steepness(array_kji: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Steepness of the smoothed image within each slice, HU per voxel."""
+    down = ndimage.gaussian_filter(array_kji, (0, FLAT_VOXELS, FLAT_VOXELS), order=(0, 1, 0))
+    across = ndimage.gaussian_filter(array_kji, (0, FLAT_VOXELS, FLAT_VOXELS), order=(0, 0, 1))
+    return np.asarray(np.hypot(down, across))
 
 
 def correlated_noise(
