@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from ctinsight import RESEARCH_USE_ONLY, __version__
+from ctinsight.cli_models import models_app
 from ctinsight.errors import WrongUseError
 from ctinsight.finding import Outcome
 
@@ -34,6 +35,7 @@ phantom_app = typer.Typer(
     no_args_is_help=True, help="Make synthetic CTs with known truth.", rich_markup_mode=None
 )
 app.add_typer(phantom_app, name="phantom")
+app.add_typer(models_app, name="models")
 
 #: Typer's (vendored) base class of every wrong call; only this child of it is public.
 _UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__bases__[0])
