@@ -111,9 +111,8 @@ class _SystemTrust(HTTPAdapter):
 
 
 def open_session() -> requests.Session:
-    """Return a session with the system's proxies (HTTPS_PROXY, NO_PROXY, registry) and its trusted CAs."""
+    """Return a session with the system's proxies: HTTPS_PROXY, NO_PROXY, registry."""
     session = requests.Session()
-    session.mount("https://", _SystemTrust())
     session.headers.update({"User-Agent": f"CTInsight/{VERSION}", "Accept-Encoding": "identity"})
     return session
 
@@ -228,6 +227,8 @@ class Stream:
         raise TransferFault(why=f"more than {self._limits.redirects} redirects", passing=False)
 
     def _ask(self, session: requests.Session, url: str) -> requests.Response:
+        if url.startswith("https:"):  # reading the system's certificates takes a while: only where needed
+            session.mount("https://", _SystemTrust())
         same = _origin(url) == _origin(self._request.url)
         return session.get(
             url,
@@ -316,6 +317,8 @@ def _fault(error: Exception) -> TransferFault:
         return TransferFault(why=hint, passing=False)
     if isinstance(error, requests.exceptions.ProxyError):
         return TransferFault(why="the proxy did not answer (see HTTPS_PROXY and NO_PROXY)", passing=True)
+    if isinstance(error, (requests.exceptions.ReadTimeout, urllib3.exceptions.ReadTimeoutError)):
+        return TransferFault(why="silence for too long", passing=True)
     if isinstance(error, requests.exceptions.ConnectTimeout):
         return TransferFault(why="no connection in time", passing=True)
     if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema)):

@@ -70,6 +70,7 @@ class Meter:
         """Begin a phase of the work on a file."""
         self._phase, self._file = phase, file or self._file
         self._samples.clear()
+        self._samples.append((self.clock(), self.done_bytes))
         self._send()
 
     def advance(self, count: int) -> None:
