@@ -70,6 +70,8 @@ def measure_components(
 ) -> tuple[Component, ...]:
     """Measure every piece of a labelled mask, in the order of its labels.
 
+    Each piece takes about half a millisecond: drop specks first (:func:`remove_small`).
+
     Parameters
     ----------
     labels_kji

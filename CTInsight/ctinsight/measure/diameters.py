@@ -249,31 +249,53 @@ def _longest_perpendicular(
     # longest perpendicular stands at a vertex.
     along = (a_mm[1] - a_mm[0]) / np.linalg.norm(a_mm[1] - a_mm[0])
     across = np.array([-along[1], along[0]])
-    t, h = segments_mm @ along, segments_mm @ across
+    t, h = _left_to_right(segments_mm @ along, segments_mm @ across)
     stations = t.ravel()[np.unique(np.round(t, 6), return_index=True)[1]]
-    chunks = np.array_split(stations, max(1, stations.size * len(t) // 2_000_000))
-    extents = [_extent_at(chunk, t, h) for chunk in chunks]
-    low, high = (np.concatenate(part) for part in zip(*extents, strict=True))
+    low, high = _extent_at(stations, t, h)
     widest = int(np.argmax(high - low))
     start, end = stations[widest] * along + np.outer((low[widest], high[widest]), across)
     return np.stack([start, end])
 
 
+def _left_to_right(
+    t: NDArray[np.float64], h: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    # (segments, 2 ends) with the smaller t first, sorted by it.
+    swap = t[:, 0] > t[:, 1]
+    t, h = (np.where(swap[:, None], x[:, ::-1], x) for x in (t, h))
+    order = np.argsort(t[:, 0])
+    return t[order], h[order]
+
+
 def _extent_at(
     stations: NDArray[np.float64], t: NDArray[np.float64], h: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    # Lowest and highest outline point at each station; t and h are (segments, 2 ends).
-    swap = t[:, 0] > t[:, 1]
-    t0, t1 = np.where(swap, t[:, 1], t[:, 0]), np.where(swap, t[:, 0], t[:, 1])
-    h0, h1 = np.where(swap, h[:, 1], h[:, 0]), np.where(swap, h[:, 0], h[:, 1])
-    at = stations[:, None]
-    length = t1 - t0
+    # Lowest and highest outline point at each of the sorted stations. Segments are at most a pixel long,
+    # so a group of neighbouring stations meets only the few segments that start near it.
+    reach = float((t[:, 1] - t[:, 0]).max()) + 1e-6
+    group = np.floor((stations - stations[0]) / reach)
+    parts = np.split(stations, np.flatnonzero(np.diff(group)) + 1)
+    low, high = [], []
+    for part in parts:
+        first = int(np.searchsorted(t[:, 0], part[0] - reach))
+        last = int(np.searchsorted(t[:, 0], part[-1] + 1e-6, side="right"))
+        lowest, highest = _extent_among(part, t[first:last], h[first:last])
+        low.append(lowest)
+        high.append(highest)
+    return np.concatenate(low), np.concatenate(high)
+
+
+def _extent_among(
+    stations: NDArray[np.float64], t: NDArray[np.float64], h: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    length = t[:, 1] - t[:, 0]
     steep = length < 2e-6
-    share = np.clip((at - t0) / np.where(steep, 1.0, length), 0.0, 1.0)
-    level = h0 + share * (h1 - h0)
-    reached = (at >= t0 - 1e-6) & (at <= t1 + 1e-6)
-    low = np.where(reached, np.where(steep, np.minimum(h0, h1), level), np.inf).min(axis=1)
-    high = np.where(reached, np.where(steep, np.maximum(h0, h1), level), -np.inf).max(axis=1)
+    at = stations[:, None]
+    share = np.clip((at - t[:, 0]) / np.where(steep, 1.0, length), 0.0, 1.0)
+    level = h[:, 0] + share * (h[:, 1] - h[:, 0])
+    reached = (at >= t[:, 0] - 1e-6) & (at <= t[:, 1] + 1e-6)
+    low = np.where(reached, np.where(steep, h.min(axis=1), level), np.inf).min(axis=1)
+    high = np.where(reached, np.where(steep, h.max(axis=1), level), -np.inf).max(axis=1)
     return low, high
 
 
