@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ctinsight.dicom.headers import Frame, files_below, read_frames
+from ctinsight.dicom.headers import files_below, read_frames
 from ctinsight.dicom.options import ReadOptions
 from ctinsight.dicom.pixels import HounsfieldReader
 from ctinsight.dicom.regrid import Placement, fill, place
@@ -34,11 +34,15 @@ def list_series(source: Path | Iterable[Path]) -> tuple[Series, ...]:
 
     Files that are not DICOM images are passed over.
     """
-    return tuple(group_series(_frames(source)))
+    return _series(source)[0]
 
 
-def _frames(source: Path | Iterable[Path]) -> list[Frame]:
-    return read_frames(files_below(source) if isinstance(source, Path) else source)
+def _series(source: Path | Iterable[Path]) -> tuple[tuple[Series, ...], tuple[str, ...]]:
+    frames, others = read_frames(files_below(source) if isinstance(source, Path) else source)
+    notes = (
+        (f"{others} files that are no DICOM image, or a damaged one, were passed over.",) if others else ()
+    )
+    return tuple(group_series(frames)), notes
 
 
 def read_dicom(source: Path | Iterable[Path], options: ReadOptions = _DEFAULT) -> Scan:
@@ -59,7 +63,7 @@ def read_dicom(source: Path | Iterable[Path], options: ReadOptions = _DEFAULT) -
     DependencyMissingError
         Pixels compressed in a way that no installed decoder reads.
     """
-    series = list_series(source)
+    series, others = _series(source)
     if not series:
         raise UnreadableFileError(
             found="no DICOM image",
@@ -81,7 +85,14 @@ def read_dicom(source: Path | Iterable[Path], options: ReadOptions = _DEFAULT) -
     reader = HounsfieldReader()
     placement = place(stack, _single_step_mm(stack))
     volume = Volume(fill(stack, placement, reader.read), _LPS_TO_RAS @ placement.ijk_to_lps)
-    all_notes = (*notes, *chosen.notes, *doubles, *_geometry_notes(stack, placement, holes), *reader.notes())
+    all_notes = (
+        *notes,
+        *others,
+        *chosen.notes,
+        *doubles,
+        *_geometry_notes(stack, placement, holes),
+        *reader.notes(),
+    )
     return Scan(volume, _acquisition(chosen, stack, placement, holes, all_notes))
 
 

@@ -89,14 +89,17 @@ def files_below(folder: Path) -> Iterator[Path]:
                 yield path
 
 
-def read_frames(paths: Iterable[Path]) -> list[Frame]:
-    """Read the headers of all DICOM images among some files; other files are passed over."""
+def read_frames(paths: Iterable[Path]) -> tuple[list[Frame], int]:
+    """Read the headers of all DICOM images among some files, and count the files passed over."""
     frames: list[Frame] = []
+    others = 0
     for path in paths:
         dataset = read_dataset(path, tags=_TAGS)
         if dataset is not None and text(dataset, "Modality") is not None:
             frames.extend(_frames_of(dataset, path))
-    return frames
+        else:
+            others += 1
+    return frames, others
 
 
 def _frames_of(dataset: Dataset, path: Path) -> Iterator[Frame]:

@@ -171,7 +171,8 @@ def _stored_values(dataset: Dataset, path: Path) -> NDArray[Any]:
 def _syntax(dataset: Dataset) -> Any:
     """Find the transfer syntax when it is a compressed one."""
     syntax = getattr(getattr(dataset, "file_meta", None), "TransferSyntaxUID", None)
-    return syntax if syntax is not None and syntax.is_compressed and syntax.is_encapsulated else None
+    known = syntax is not None and not syntax.is_private and syntax.is_transfer_syntax
+    return syntax if known and syntax.is_encapsulated else None
 
 
 def _not_decoded(

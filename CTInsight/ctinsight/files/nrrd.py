@@ -210,7 +210,7 @@ def _read_data_file(
     name: str, header: NrrdHeader, shape: tuple[int, int, int], dtype: np.dtype[Any], path: Path
 ) -> tuple[NDArray[Any], tuple[str, ...]]:
     data_path = path.parent / name
-    if name.upper().startswith("LIST") or "%" in name or data_path.parent != path.parent:
+    if name.upper().startswith("LIST") or set("%\0") & set(name) or data_path.parent != path.parent:
         raise unreadable(path, f"voxels in {name[:60]!r}", "one data file in the same folder")
     with refusing_damage(data_path), data_path.open("rb") as stream:
         return _read_voxels(stream, header, shape, dtype, path)
