@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ctinsight import RESEARCH_USE_ONLY
+from ctinsight.errors import WrongUseError
 from ctinsight.report.wording import task_look
 from CTInsightLib.BodySurface import addBodySurface
 from CTInsightLib.LineOutput import LineOutput
@@ -51,9 +52,9 @@ class CaseNodes:
 class CaseOutput:
     """Write results into one scene.
 
-    ``write`` makes one undo point (``scene.SaveStateForUndo()``) before it touches anything: a panel need not
-    call it. It has an effect where undo is on (``scene.SetUndoOn()``, and ``SetUndoEnabled(True)`` on nodes
-    that shall be restored); Slicer keeps it off by default.
+    ``write`` makes one undo point (``scene.SaveStateForUndo()``) before it touches anything and lets its
+    nodes take part in undo: a panel need not do either. Slicer keeps undo off until ``scene.SetUndoOn()``
+    is called; ``scene.Undo()`` then takes new nodes away and gives overwritten ones their content back.
     """
 
     def __init__(self, scene):
@@ -81,6 +82,8 @@ class CaseOutput:
             A chosen node has content and ``overwrite`` is false.
         """
         chosen = chosen or ChosenNodes()
+        # Only nodes that take part when the state is saved get their content back.
+        _enableUndo([chosen.segmentation, *chosen.tables.values(), *chosen.lines.values(), chosen.text])
         self._scene.SaveStateForUndo()
         segmentationOutput = SegmentationOutput(self._scene)
         segmentation = segmentationOutput.write(
@@ -92,7 +95,9 @@ class CaseOutput:
             line.key: lineOutput.write(chosen.lines.get(line.key), line, overwrite=overwrite)
             for line in result.lines
         }
-        nodes = CaseNodes(volumeNode, segmentation, tables, lines, self._writeText(result, chosen), None)
+        nodes = CaseNodes(
+            volumeNode, segmentation, tables, lines, self._writeText(result, chosen, overwrite), None
+        )
         self._place(result, nodes)
         return nodes
 
@@ -109,24 +114,34 @@ class CaseOutput:
             for table in (findingsTable(result.findings), *result.tables)
         }
 
-    def _writeText(self, result: CaseResult, chosen: ChosenNodes):
+    def _writeText(self, result: CaseResult, chosen: ChosenNodes, overwrite: bool):
         node = chosen.text
         if node is None:
             name = self._scene.GenerateUniqueName("CT Insight statements")
             node = self._scene.AddNewNodeByClass("vtkMRMLTextNode", name)
+        elif node.GetText() and not overwrite:
+            raise WrongUseError(
+                found=f"'{node.GetName()}' already holds a text",
+                expected="an empty text, or the permission to replace it",
+                remedy="Choose a new text, or confirm that it is replaced.",
+            )
         node.SetText(statementText(result))
         return node
 
     def _place(self, result: CaseResult, nodes: CaseNodes) -> None:
-        everything = [
-            nodes.volume,
-            nodes.segmentation,
-            *nodes.tables.values(),
-            *nodes.lines.values(),
-            nodes.text,
-        ]
+        outputs = [nodes.segmentation, *nodes.tables.values(), *nodes.lines.values(), nodes.text]
+        _enableUndo(outputs)
         name = f"CT Insight {task_look(result.task).title}"
-        placeInStudy(self._scene, everything, studyName=name, volumeNode=nodes.volume)
+        placeInStudy(self._scene, [nodes.volume, *outputs], studyName=name, volumeNode=nodes.volume)
+
+
+def _enableUndo(nodes) -> None:
+    for node in filter(None, nodes):
+        node.SetUndoEnabled(True)
+        if node.IsA("vtkMRMLDisplayableNode"):
+            display = node.GetDisplayNode()
+            if display is not None:
+                display.SetUndoEnabled(True)
 
 
 def statementText(result: CaseResult) -> str:

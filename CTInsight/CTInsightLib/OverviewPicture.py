@@ -9,6 +9,7 @@ import vtk
 from vtk.util import numpy_support
 
 from ctinsight import RESEARCH_USE_ONLY
+from ctinsight.report import RESULT_FILES
 from ctinsight.report.wording import display_number
 from ctinsight.terms import terms
 from CTInsightLib.ThreeDView import BACKGROUND_RGB, Caption, ThreeDView, ViewFrom
@@ -25,10 +26,8 @@ _VIEW_WIDTH, _PAGE_HEIGHT_ALONE, _MARGIN, _GUTTER = 860, 1258, 28, 8
 _NOTICE_RGB = (230 / 255, 184 / 255, 77 / 255)
 
 
-def writeOverview(
-    headless: HeadlessScene, result: CaseResult, nodes: CaseNodes, path: Path, axialPicture: Path
-) -> None:
-    """Write the overview picture of a scene.
+def writeOverview(headless: HeadlessScene, result: CaseResult, nodes: CaseNodes, folder: Path) -> None:
+    """Write the overview picture of a scene into the result folder.
 
     Parameters
     ----------
@@ -36,15 +35,15 @@ def writeOverview(
         The scene that holds the nodes.
     result, nodes
         What was found, and the nodes that hold it; the body surface fills the views.
-    path
-        The ``.png`` file to write.
-    axialPicture
-        The core's picture; where it is absent the 3-D views stand alone.
+    folder
+        Where the core's axial picture lies; where that is absent the 3-D views stand alone.
     """
+    axialPicture = folder / RESULT_FILES["axial_picture"]
     axial = _readPng(axialPicture) if axialPicture.is_file() else None
     height = axial.shape[0] if axial is not None else _PAGE_HEIGHT_ALONE
     column = _viewColumn(headless, result, nodes, height)
-    _writePng(column if axial is None else np.hstack([axial[:, :, :3], column]), path)
+    picture = column if axial is None else np.hstack([axial[:, :, :3], column])
+    _writePng(picture, folder / RESULT_FILES["overview"])
 
 
 def _viewColumn(headless: HeadlessScene, result: CaseResult, nodes: CaseNodes, height: int) -> np.ndarray:

@@ -31,10 +31,9 @@ def writeResultScene(stored: StoredResult) -> tuple[str, ...]:
         reason = prepareOffscreenWindow()
         if reason:
             return (f"{RESULT_FILES['overview']} was left out. {reason}",)
-        axialPicture = stored.folder / RESULT_FILES["axial_picture"]
-        writeOverview(headless, stored.result, nodes, stored.folder / RESULT_FILES["overview"], axialPicture)
-        if not axialPicture.is_file():
-            return (f"{axialPicture.name} is absent, so the overview shows the 3-D views alone.",)
+        writeOverview(headless, stored.result, nodes, stored.folder)
+        if not (stored.folder / RESULT_FILES["axial_picture"]).is_file():
+            return ("The axial picture is absent, so the overview shows the 3-D views alone.",)
     return ()
 
 

@@ -30,6 +30,12 @@ def folder(case, tmp_path_factory):
     return write_result(case.result, case.scan, tmp_path_factory.mktemp("results") / "case").folder
 
 
+@pytest.fixture
+def without_picture(monkeypatch):
+    """Let matplotlib be missing: what does not look at the picture need not wait for it."""
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+
+
 def rows_of(folder):
     """Read the rows of measurements.csv."""
     with (folder / "measurements.csv").open(encoding="utf-8-sig", newline="") as file:
@@ -53,6 +59,7 @@ def test_result_comes_back_equal(case, folder):
 
 @pytest.mark.parametrize("turned", [(0, 0, 0), (12, -7, 20)])
 @pytest.mark.parametrize("signs", [(-1, -1, 1), (1, 1, 1), (1, -1, -1)])
+@pytest.mark.usefixtures("without_picture")
 def test_geometry_comes_back_on_any_grid(tmp_path, turned, signs):
     """Flipped, oblique and anisotropic grids are read back within a thousandth of a millimetre."""
     case = made_case(made_grid((4.0, 5.0, 8.0), turned_degrees=turned, signs=signs))
@@ -97,6 +104,7 @@ def test_csv_says_not_applicable_instead_of_zero(folder):
     assert row["note"].startswith("not applicable")
 
 
+@pytest.mark.usefixtures("without_picture")
 def test_nothing_found_is_a_result(tmp_path):
     """An empty segment gives zero millilitres and a table that says that nothing was found."""
     case = made_case(made_grid((4.0, 4.0, 6.0)), empty=True)
@@ -119,6 +127,7 @@ def test_overwriting_removes_what_is_no_longer_true(case, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {*CORE_FILES, "notes.txt"}
 
 
+@pytest.mark.usefixtures("without_picture")
 def test_a_failed_run_leaves_nothing(case, tmp_path):
     """When a value cannot be written, no file of the result is left behind; the message names the place."""
     broken = replace(case.result, findings=(Finding("volume_ml", "Volume", float("nan"), "mL"),))
@@ -127,9 +136,9 @@ def test_a_failed_run_leaves_nothing(case, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_matplotlib_all_but_the_picture_is_written(case, tmp_path, monkeypatch):
+@pytest.mark.usefixtures("without_picture")
+def test_without_matplotlib_all_but_the_picture_is_written(case, tmp_path):
     """A missing matplotlib costs the picture only, and a note says what to install."""
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     written = write_result(case.result, case.scan, tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == CORE_FILES - {"overview_axial.png"}
     assert "ctinsight[report]" in written.notes[0]
@@ -151,6 +160,7 @@ def test_a_foreign_or_damaged_document_is_refused(tmp_path, text):
         read_result(tmp_path)
 
 
+@pytest.mark.usefixtures("without_picture")
 def test_files_of_two_runs_are_not_mixed(case, tmp_path):
     """A segmentation of another grid beside the document is refused."""
     other = made_case(made_grid((4.0, 4.0, 7.0)))

@@ -14,7 +14,6 @@ pytest.importorskip("matplotlib", reason="matplotlib (extra 'report') draws the 
 
 GRIDS = {
     "as DICOM": {},
-    "flipped": {"signs": (1, 1, -1)},
     "one axis mirrored": {"signs": (1, -1, 1)},
     "oblique": {"turned_degrees": (14, -9, 17), "signs": (1, 1, 1)},
     "thin slices": {"spacing_ijk_mm": (3.0, 3.0, 1.5)},

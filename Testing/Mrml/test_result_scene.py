@@ -22,6 +22,7 @@ from CTInsightLib.OverviewPicture import _readPng, lateralView
 from CTInsightLib.SegmentationOutput import SegmentationOutput
 from CTInsightLib.ThreeDView import ThreeDView, ViewFrom
 from CTInsightLib.VolumeBridge import addVolumeNode, arrayFromImage, volumeFromNode
+from made_cases import made_case
 
 BOX = (-90, 90, -110, 110, -90, 90)
 
@@ -103,11 +104,26 @@ def test_writing_again_fills_the_same_nodes(case, headless):
 
 
 def test_one_undo_takes_the_new_nodes_back(case, headless):
-    """Writing a result is one undo step where the scene's undo is on."""
+    """Where undo is on, one step removes everything that writing added."""
     volume = addVolumeNode(headless.scene, case.scan.volume, "CT")
     headless.scene.SetUndoOn()
     CaseOutput(headless.scene).write(case.result, volume)
-    assert headless.scene.GetNumberOfUndoLevels() == 1
+    headless.scene.Undo()
+    for kind in ("Segmentation", "SegmentationDisplay", "Table", "MarkupsLine", "Text"):
+        assert headless.nodes(f"vtkMRML{kind}Node") == []
+
+
+def test_one_undo_gives_an_overwritten_segmentation_back(case, headless):
+    """After "nothing found" was written over a segmentation, one undo step brings its voxels back."""
+    headless.scene.SetUndoOn()
+    output = CaseOutput(headless.scene)
+    nodes = output.write(case.result, addVolumeNode(headless.scene, case.scan.volume, "CT"))
+    output.write(made_case(empty=True).result, nodes.volume, chosen=nodes.asChosen(), overwrite=True)
+    headless.scene.Undo()
+    segmentation = case.result.segmentation
+    (node,) = headless.nodes("vtkMRMLSegmentationNode")
+    back = SegmentationOutput(headless.scene).read(node, segmentation.grid, segmentation.segments)
+    assert (back.labelmap_kji == segmentation.labelmap_kji).all()
 
 
 def test_the_picture_holds_the_slices_and_the_views(folder, drawing):

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 #: Below this the body ends: half-way between air (-1000 HU) and fat (-100 HU).
 SKIN_HU = -500.0
 
-#: Columns and rows of a montage, smallest first; a head slice is taller than wide.
-LAYOUTS = ((3, 2), (4, 2), (4, 3), (5, 3))
+#: Columns and rows of a montage, smallest first; with slices taller than wide each fills the page.
+LAYOUTS = ((3, 2), (4, 2), (5, 2), (5, 3))
 
 
 @dataclass(frozen=True, eq=False)

@@ -102,10 +102,9 @@ def _code_cells(code: Code | None) -> dict[str, Any]:
 def _table_lines(table: Table) -> Iterator[Line]:
     if not table.rows:
         yield Line(f"table {table.key}", "no rows", "rows", 0, "1", note=f"{table.title}: nothing found")
-    for row in table.rows:
-        item = f"{table.columns[0].title} {_cell(row[0])}"
-        for column, value in zip(table.columns[1:], row[1:], strict=True):
-            yield _table_line(f"table {table.key}", item, column, value)
+    for number, row in enumerate(table.rows, start=1):
+        for column, value in zip(table.columns, row, strict=True):
+            yield _table_line(f"table {table.key}", f"row {number}", column, value)
 
 
 def _table_line(group: str, item: str, column: Column, value: Value) -> Line:
