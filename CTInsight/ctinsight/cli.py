@@ -12,7 +12,7 @@ import typer
 
 from ctinsight import RESEARCH_USE_ONLY, __version__
 from ctinsight.cli_models import models_app
-from ctinsight.errors import WrongUseError
+from ctinsight.errors import DependencyMissingError, WrongUseError
 from ctinsight.finding import Outcome
 
 if TYPE_CHECKING:
@@ -95,6 +95,22 @@ def info(case: CasePath, *, series: Series = None, allow_gaps: AllowGaps = False
         typer.echo(
             f"{check.outcome.value.upper():7} {check.name}: {check.measured} (expected {check.expected})"
         )
+
+
+@app.command()
+def doctor(
+    *,
+    network: Annotated[bool, typer.Option("--network", help="Also ask whether the hosts answer.")] = False,
+    timing: Annotated[bool, typer.Option("--timing", help="Also time a network on this machine.")] = False,
+) -> None:
+    """Look at this machine before the first case: one line each, with what to do."""
+    from ctinsight.doctor import Questions, examine
+
+    checks = examine(Questions(network=network, timing=timing))
+    for check in checks:
+        typer.echo(_worded_check(check))
+    if any(check.outcome is Outcome.REFUSE for check in checks):
+        raise typer.Exit(DependencyMissingError.exit_code)
 
 
 @phantom_app.command()
