@@ -113,6 +113,19 @@ def test_the_acquisition_says_how_the_image_was_made_and_not_whose_it_is(tmp_pat
     assert not any(secret in repr(acquisition) for secret in ("Nobody", "SECRET"))
 
 
+def test_two_patients_in_one_folder_are_not_mixed_up(tmp_path):
+    """Series of two patients need a choice; two examinations of one patient are named in a note."""
+    write_series(tmp_path / "a", replace(_AXIAL, tags={"StudyInstanceUID": "1.2.3"}), one_value(20))
+    other = replace(_AXIAL, number=2, table_mm=(0.0, 5.0, 10.0), tags={"StudyInstanceUID": "1.2.4"})
+    write_series(tmp_path / "b", other)
+    assert any("2 examinations" in note for note in read_scan(tmp_path).acquisition.notes)
+    write_series(tmp_path / "b", replace(other, tags={"PatientID": "SOMEBODY-ELSE"}))
+    with pytest.raises(WrongUseError, match="2 patients") as caught:
+        read_scan(tmp_path)
+    assert "SOMEBODY" not in str(caught.value)
+    assert read_scan(tmp_path, ReadOptions(series="1")).volume.array_kji.max() == 20
+
+
 def test_series_are_listed_without_reading_pixels(study):
     """Four series with number, modality and slices."""
     listed = sorted((one.facts.number, one.facts.modality, len(one.frames)) for one in list_series(study))
@@ -135,3 +148,12 @@ def test_a_text_file_named_dcm_is_refused(tmp_path):
     path.write_text("hello\n" * 100)
     with pytest.raises(UnreadableFileError, match="no format"):
         read_scan(path)
+
+
+def test_slices_that_are_links_are_read(tmp_path):
+    """A folder of links to slices is the series."""
+    paths = write_series(tmp_path / "store", _AXIAL)
+    (tmp_path / "links").mkdir()
+    for path in paths:
+        (tmp_path / "links" / path.name).symlink_to(path)
+    assert read_scan(tmp_path / "links").volume.array_kji.shape[0] == 4

@@ -5,6 +5,7 @@ The only place, with :mod:`ctinsight.files`, that meets DICOM's left-posterior-s
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,33 +78,34 @@ def read_dicom(source: Path | Iterable[Path], options: ReadOptions = _DEFAULT) -
             expected="one matrix and one pixel spacing in a series",
             remedy="Separate the slices by their field of view, or read another series.",
         )
-    reader = HounsfieldReader()
-    stack, doubles = drop_doubles(build_stack(chosen.frames), reader.read)
+    return _read_stack(chosen, options, (*notes, *others, *chosen.notes))
+
+
+def _read_stack(chosen: Series, options: ReadOptions, notes: tuple[str, ...]) -> Scan:
+    stack, doubles = drop_doubles(build_stack(chosen.frames), HounsfieldReader().read)
     holes = find_holes(stack)
     if holes and not options.allow_gaps:
         raise gap_error(stack, holes)
+    placement = place(stack, stack.frames[0].thickness_mm)
     reader = HounsfieldReader()
-    placement = place(stack, _single_step_mm(stack))
     volume = Volume(fill(stack, placement, reader.read), _LPS_TO_RAS @ placement.ijk_to_lps)
-    all_notes = (
-        *notes,
-        *others,
-        *chosen.notes,
-        *doubles,
-        *_geometry_notes(stack, placement, holes),
-        *reader.notes(),
+    acquisition = replace(
+        _acquisition(chosen, stack),
+        gantry_tilt_degrees=stack.shear_degrees if placement.sheared else 0.0,
+        gaps=tuple(_hole_ends(stack, holes)),
+        resampled=placement.resampled,
+        notes=(*notes, *doubles, *_geometry_notes(stack, placement, holes), *reader.notes()),
     )
-    return Scan(volume, _acquisition(chosen, stack, placement, holes, all_notes))
+    return Scan(volume, acquisition)
 
 
-def _single_step_mm(stack: Stack) -> float | None:
-    return stack.frames[0].thickness_mm
+def _hole_ends(stack: Stack, holes: tuple[int, ...]) -> list[tuple[float, float]]:
+    s = stack.along_normal_mm
+    return [(float(s[n]), float(s[n + 1])) for n in holes]
 
 
-def _acquisition(
-    chosen: Series, stack: Stack, placement: Placement, holes: tuple[int, ...], notes: tuple[str, ...]
-) -> Acquisition:
-    facts, s = chosen.facts, stack.along_normal_mm
+def _acquisition(chosen: Series, stack: Stack) -> Acquisition:
+    facts = chosen.facts
     thicknesses = [frame.thickness_mm for frame in stack.frames if frame.thickness_mm is not None]
     return Acquisition(
         file_format="DICOM",
@@ -113,11 +115,7 @@ def _acquisition(
         contrast_agent=facts.contrast,
         age_years=facts.age_years,
         slice_thickness_mm=float(np.median(thicknesses)) if thicknesses else None,
-        slice_positions_mm=tuple(float(value) for value in s),
-        gantry_tilt_degrees=stack.shear_degrees if placement.sheared else 0.0,
-        gaps=tuple((float(s[n]), float(s[n + 1])) for n in holes),
-        resampled=placement.resampled,
-        notes=notes,
+        slice_positions_mm=tuple(float(value) for value in stack.along_normal_mm),
     )
 
 
@@ -135,9 +133,7 @@ def _geometry_notes(stack: Stack, placement: Placement, holes: tuple[int, ...]) 
             f"{np.diff(placement.positions_mm)[0]:.2f} mm."
         )
     if holes:
-        missing = ", ".join(
-            f"{stack.along_normal_mm[n]:.2f}-{stack.along_normal_mm[n + 1]:.2f}" for n in holes
-        )
+        missing = ", ".join(f"{a:.2f}-{b:.2f}" for a, b in _hole_ends(stack, holes))
         notes.append(f"Slices are missing at {missing} mm; as asked, the values there are interpolated.")
     if len(stack.frames) == 1:
         notes.append("A single slice; its stated thickness is taken as its height.")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+import secrets
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,9 +24,10 @@ if TYPE_CHECKING:
 
     from pydicom.dataset import Dataset
 
-#: Elements that are read; nothing that names a patient, an institution or a physician is among them.
+#: Elements that are read. PatientID and StudyInstanceUID are only compared between files, never kept.
 _TAGS = [
-    "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "SeriesNumber", "SeriesDescription", "Modality",
+    "SOPClassUID", "SOPInstanceUID", "PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SeriesNumber",
+    "SeriesDescription", "Modality",
     "ImageType", "InstanceNumber", "AcquisitionNumber", "PatientAge", "ConvolutionKernel",
     "ContrastBolusAgent", "ContrastBolusAgentSequence", "ImagePositionPatient", "ImageOrientationPatient",
     "PixelSpacing", "SliceThickness", "SpacingBetweenSlices", "GantryDetectorTilt", "RescaleSlope",
@@ -33,13 +35,18 @@ _TAGS = [
     "PhotometricInterpretation", "BitsAllocated", "PixelRepresentation", "SharedFunctionalGroupsSequence",
     "PerFrameFunctionalGroupsSequence",
 ]  # fmt: skip
+_SALT = secrets.token_bytes(16)
 #: CT, enhanced CT and legacy converted enhanced CT image storage.
 CT_CLASSES = ("1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2")
 
 
 @dataclass(frozen=True)
 class SeriesFacts:
-    """What all frames of a series share; ``contrast`` is the agent's name."""
+    """What all frames of a series share.
+
+    ``contrast`` is the agent's name. ``patient_key`` and ``study_key`` are equal for series of one patient
+    and one examination; they are salted numbers that mean nothing outside this process.
+    """
 
     uid: str
     number: int | None
@@ -51,6 +58,8 @@ class SeriesFacts:
     contrast: str | None = None
     age_years: float | None = None
     tilt_tag_degrees: float | None = None
+    patient_key: int = field(default=0, repr=False)
+    study_key: int = field(default=0, repr=False)
 
 
 @dataclass(frozen=True)
@@ -80,12 +89,12 @@ class Frame:
 
 
 def files_below(folder: Path) -> Iterator[Path]:
-    """List the files of a folder and its sub-folders in order, without hidden ones and without links."""
+    """List the files of a folder and its sub-folders in order, without hidden ones."""
     for root, folders, names in os.walk(folder, followlinks=False):
         folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
         for name in sorted(names):
             path = Path(root, name)
-            if not name.startswith(".") and path.is_file() and not path.is_symlink():
+            if not name.startswith(".") and path.is_file():
                 yield path
 
 
@@ -130,6 +139,8 @@ def _series_facts(dataset: Dataset) -> SeriesFacts:
         contrast=agent,
         age_years=age_years(text(dataset, "PatientAge")),
         tilt_tag_degrees=number_or_none(dataset, "GantryDetectorTilt"),
+        patient_key=hash((_SALT, text(dataset, "PatientID"))),
+        study_key=hash((_SALT, text(dataset, "StudyInstanceUID"))),
     )
 
 

@@ -171,8 +171,9 @@ def _stored_values(dataset: Dataset, path: Path) -> NDArray[Any]:
 def _syntax(dataset: Dataset) -> Any:
     """Find the transfer syntax when it is a compressed one."""
     syntax = getattr(getattr(dataset, "file_meta", None), "TransferSyntaxUID", None)
-    known = syntax is not None and not syntax.is_private and syntax.is_transfer_syntax
-    return syntax if known and syntax.is_encapsulated else None
+    if syntax is None or syntax.is_private or not syntax.is_transfer_syntax:
+        return None
+    return syntax if syntax.is_encapsulated else None
 
 
 def _not_decoded(

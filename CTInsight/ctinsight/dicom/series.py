@@ -136,7 +136,7 @@ def choose_series(series: Sequence[Series], wanted: str | None) -> tuple[Series,
     Raises
     ------
     WrongUseError
-        ``wanted`` fits none or several.
+        ``wanted`` fits none or several; or nothing is wanted and there are several patients.
     NotCTError
         No CT volume among them, or the wanted one is none.
     """
@@ -149,15 +149,30 @@ def choose_series(series: Sequence[Series], wanted: str | None) -> tuple[Series,
             expected="a CT series in Hounsfield units",
             remedy="Choose the folder of the CT series.",
         )
+    _refuse_several_patients(usable)
     ranked = sorted(usable, key=_rank)
     chosen, others = ranked[0], [one for one in series if one is not ranked[0]]
     notes = [] if chosen.original else ["The series is a reformat (derived), not the scanner's own slices."]
+    studies = len({one.facts.study_key for one in usable})
+    if studies > 1:
+        notes.append(f"There are CTs of {studies} examinations of the patient; one was read.")
     if others:
         names = "; ".join(one.label for one in others[:20]) + ("; ..." if len(others) > 20 else "")
         notes.append(
             f"Of {len(series)} series the largest axial CT was taken: {chosen.label}. Not read: {names}."
         )
     return chosen, tuple(notes)
+
+
+def _refuse_several_patients(usable: Sequence[Series]) -> None:
+    patients = len({one.facts.patient_key for one in usable})
+    if patients > 1:
+        raise WrongUseError(
+            found=f"CT series of {patients} patients",
+            expected="one patient",
+            remedy="Choose the folder of one patient, or name the series by its UID: "
+            + "; ".join(f"{one.label}, UID {one.facts.uid}" for one in usable[:20]),
+        )
 
 
 def _rank(one: Series) -> tuple[bool, bool, int, int, str]:

@@ -17,12 +17,10 @@ from ctinsight.errors import GeometryError, NotCTError
 from ctinsight.files.rawdata import (
     LPS_SIGNS,
     StoredImage,
-    image_bytes,
+    VoxelLayout,
     read_exactly,
     refusing_damage,
-    trailing_bytes,
     unreadable,
-    voxels,
     with_signs,
 )
 
@@ -60,13 +58,13 @@ def read_metaimage(path: Path) -> StoredImage:
         header = _read_header(stream, path)
         shape = _shape_kji(header, path)
         matrix = _ijk_to_ras(header, path)
-        dtype = _dtype(header, path)
+        layout = VoxelLayout(path, shape, _dtype(header, path))
         _refuse_scale(header, path)
         name = header["ElementDataFile"]
         if name.upper() == "LOCAL":
-            array, notes = _read_voxels(stream, header, shape, dtype, path)
+            array, notes = _read_voxels(stream, header, layout)
         else:
-            array, notes = _read_data_file(name, header, shape, dtype, path)
+            array, notes = _read_data_file(name, header, layout)
     return StoredImage("MetaImage", array, matrix, notes)
 
 
@@ -177,30 +175,26 @@ def _refuse_scale(header: dict[str, str], path: Path) -> None:
 
 
 def _read_data_file(
-    name: str, header: dict[str, str], shape: tuple[int, int, int], dtype: np.dtype[Any], path: Path
+    name: str, header: dict[str, str], layout: VoxelLayout
 ) -> tuple[NDArray[Any], tuple[str, ...]]:
+    path = layout.path
     data_path = path.parent / name
     if name.upper().startswith("LIST") or set("%\0") & set(name) or data_path.parent != path.parent:
         raise unreadable(path, f"ElementDataFile = {name[:60]!r}", "LOCAL or one file in the same folder")
     with refusing_damage(data_path), data_path.open("rb") as stream:
-        return _read_voxels(stream, header, shape, dtype, path)
+        return _read_voxels(stream, header, layout)
 
 
 def _read_voxels(
-    stream: IO[bytes], header: dict[str, str], shape: tuple[int, int, int], dtype: np.dtype[Any], path: Path
+    stream: IO[bytes], header: dict[str, str], layout: VoxelLayout
 ) -> tuple[NDArray[Any], tuple[str, ...]]:
-    size = image_bytes(shape, dtype, path)
     skip = header.get("HeaderSize", "0")
-    if skip.isascii() and skip.isdigit() and len(skip) < 10:
-        read_exactly(stream, int(skip), path)
-    else:
-        raise unreadable(path, f"HeaderSize = {skip[:20]!r}", "a number of bytes to skip")
-    if _flag(header, "CompressedData", path):
-        return voxels(_inflate(stream, size, path), dtype, shape), ()
-    data = read_exactly(stream, size, path)
-    extra = trailing_bytes(stream)
-    notes = (f"{extra} bytes after the image data were ignored.",) if extra else ()
-    return voxels(data, dtype, shape), notes
+    if not (skip.isascii() and skip.isdigit() and len(skip) < 10):
+        raise unreadable(layout.path, f"HeaderSize = {skip[:20]!r}", "a number of bytes to skip")
+    read_exactly(stream, int(skip), layout.path)
+    if _flag(header, "CompressedData", layout.path):
+        return layout.array(_inflate(stream, layout.n_bytes, layout.path)), ()
+    return layout.read(stream)
 
 
 def _inflate(stream: IO[bytes], size: int, path: Path) -> bytes:

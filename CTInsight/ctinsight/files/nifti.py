@@ -20,13 +20,11 @@ import numpy as np
 from ctinsight.errors import GeometryError, InputRefusedError, NotCTError
 from ctinsight.files.rawdata import (
     StoredImage,
-    image_bytes,
+    VoxelLayout,
     open_plain_or_gzip,
     read_exactly,
     refusing_damage,
-    trailing_bytes,
     unreadable,
-    voxels,
 )
 
 if TYPE_CHECKING:
@@ -93,7 +91,7 @@ def read_nifti(path: Path) -> StoredImage:
         matrix, notes = _ijk_to_ras(header, path)
         if header.single_file:
             _skip_to_voxels(stream, header, path)
-            stored, more = _read_voxels(stream, header, shape, path)
+            stored, more = VoxelLayout(path, shape, _dtype(header, path)).read(stream)
         else:
             stored, more = _read_image_file(header, shape, path)
     array, scaled = _scaled(stored, header, path)
@@ -179,16 +177,6 @@ def _skip_to_voxels(stream: IO[bytes], header: NiftiHeader, path: Path) -> None:
     read_exactly(stream, int(offset) - header.n_bytes, path)
 
 
-def _read_voxels(
-    stream: IO[bytes], header: NiftiHeader, shape: tuple[int, int, int], path: Path
-) -> tuple[NDArray[Any], tuple[str, ...]]:
-    dtype = _dtype(header, path)
-    data = read_exactly(stream, image_bytes(shape, dtype, path), path)
-    extra = trailing_bytes(stream)
-    notes = (f"{extra} bytes after the image data were ignored.",) if extra else ()
-    return voxels(data, dtype, shape), notes
-
-
 def _read_image_file(
     header: NiftiHeader, shape: tuple[int, int, int], path: Path
 ) -> tuple[NDArray[Any], tuple[str, ...]]:
@@ -199,7 +187,7 @@ def _read_image_file(
         raise unreadable(path, "a header without its image data", f"the file {names[0].name} beside it")
     with refusing_damage(found), open_plain_or_gzip(found) as stream:
         read_exactly(stream, int(header.vox_offset) if 0 <= header.vox_offset < 2**31 else 0, found)
-        return _read_voxels(stream, header, shape, found)
+        return VoxelLayout(found, shape, _dtype(header, path)).read(stream)
 
 
 def _scaled(stored: NDArray[Any], header: NiftiHeader, path: Path) -> tuple[NDArray[Any], tuple[str, ...]]:
@@ -214,7 +202,9 @@ def _scaled(stored: NDArray[Any], header: NiftiHeader, path: Path) -> tuple[NDAr
         )
     whole = slope == int(slope) and intercept == int(intercept) and stored.dtype.kind in "iu"
     if whole and stored.dtype.itemsize <= 2 and abs(slope) <= 1024 and abs(intercept) <= 2**20:
-        return stored.astype(np.int32) * int(slope) + int(intercept), ()
+        values = stored.astype(np.int32) * int(slope) + int(intercept)
+        fits = int(values.min()) >= -(2**15) and int(values.max()) < 2**15
+        return values.astype(np.int16) if fits else values, ()
     return stored.astype(np.float64) * slope + intercept, ()
 
 

@@ -17,13 +17,11 @@ from ctinsight.errors import GeometryError, NotCTError
 from ctinsight.files.rawdata import (
     LPS_SIGNS,
     StoredImage,
+    VoxelLayout,
     decompressor,
-    image_bytes,
     read_exactly,
     refusing_damage,
-    trailing_bytes,
     unreadable,
-    voxels,
     with_signs,
 )
 
@@ -79,12 +77,12 @@ def read_nrrd(path: Path) -> StoredImage:
         header = read_header(stream, path)
         shape, axes = _shape_kji(header, path)
         matrix = _ijk_to_ras(header, axes, path)
-        dtype = _dtype(header, path)
+        layout = VoxelLayout(path, shape, _dtype(header, path))
         detached = header.fields.get("data file", header.fields.get("datafile"))
         if detached is None:
-            array, notes = _read_voxels(stream, header, shape, dtype, path)
+            array, notes = _read_voxels(stream, header, layout)
         else:
-            array, notes = _read_data_file(detached, header, shape, dtype, path)
+            array, notes = _read_data_file(detached, header, layout)
     content = "labels" if any(re.match(r"Segment\d+_ID$", key) for key in header.keys) else "image"
     return StoredImage("NRRD", array, matrix, notes, content)
 
@@ -207,33 +205,35 @@ def _dtype(header: NrrdHeader, path: Path) -> np.dtype[Any]:
 
 
 def _read_data_file(
-    name: str, header: NrrdHeader, shape: tuple[int, int, int], dtype: np.dtype[Any], path: Path
+    name: str, header: NrrdHeader, layout: VoxelLayout
 ) -> tuple[NDArray[Any], tuple[str, ...]]:
+    path = layout.path
     data_path = path.parent / name
     if name.upper().startswith("LIST") or set("%\0") & set(name) or data_path.parent != path.parent:
         raise unreadable(path, f"voxels in {name[:60]!r}", "one data file in the same folder")
     with refusing_damage(data_path), data_path.open("rb") as stream:
-        return _read_voxels(stream, header, shape, dtype, path)
+        return _read_voxels(stream, header, layout)
 
 
 def _read_voxels(
-    stream: IO[bytes], header: NrrdHeader, shape: tuple[int, int, int], dtype: np.dtype[Any], path: Path
+    stream: IO[bytes], header: NrrdHeader, layout: VoxelLayout
 ) -> tuple[NDArray[Any], tuple[str, ...]]:
-    encoding = _ENCODINGS.get(_field(header, "encoding", path).lower())
+    encoding = _ENCODINGS.get(_field(header, "encoding", layout.path).lower())
     if encoding is None:
         raise unreadable(
-            path, f"the encoding {header.fields['encoding'][:40]!r}", "raw, gzip or bzip2 encoding"
+            layout.path, f"the encoding {header.fields['encoding'][:40]!r}", "raw, gzip or bzip2 encoding"
         )
-    size = image_bytes(shape, dtype, path)
-    _skip(stream, header, encoding, size, path)
-    packed = decompressor(stream, encoding)
-    data = read_exactly(packed, size, path)
-    extra = trailing_bytes(packed)
-    notes = (f"{extra} bytes after the image data were ignored.",) if extra else ()
-    return voxels(data, dtype, shape), notes
+    n_bytes = _skip_lines(stream, header, layout.path)
+    if n_bytes == -1 and encoding == "raw":
+        stream.seek(0, 2)
+        stream.seek(max(stream.tell() - layout.n_bytes, 0))
+    elif n_bytes > 0:
+        read_exactly(stream, n_bytes, layout.path)
+    return layout.read(decompressor(stream, encoding))
 
 
-def _skip(stream: IO[bytes], header: NrrdHeader, encoding: str, size: int, path: Path) -> None:
+def _skip_lines(stream: IO[bytes], header: NrrdHeader, path: Path) -> int:
+    """Skip lines before the data, and return the number of bytes to skip (-1: the data are at the end)."""
     fields = header.fields
     skips = {name: fields.get(name + " skip", fields.get(name + "skip", "0")) for name in ("line", "byte")}
     n_lines, n_bytes = (_whole_numbers(skips[name], name + " skip", path) for name in ("line", "byte"))
@@ -241,10 +241,4 @@ def _skip(stream: IO[bytes], header: NrrdHeader, encoding: str, size: int, path:
         raise unreadable(path, f"line skip {skips['line']!r}, byte skip {skips['byte']!r}")
     for _ in range(n_lines[0]):
         stream.readline(_MAX_HEADER_BYTES)
-    if n_bytes[0] == -1 and encoding == "raw":
-        stream.seek(0, 2)
-        if stream.tell() < size:
-            raise unreadable(path, f"{stream.tell()} bytes", f"the {size} bytes that its header promises")
-        stream.seek(-size, 2)
-    elif n_bytes[0] > 0:
-        read_exactly(decompressor(stream, "raw"), n_bytes[0], path)
+    return n_bytes[0]

@@ -30,6 +30,51 @@ LPS_SIGNS = (-1.0, -1.0, 1.0)
 GET_AGAIN = "Copy or export the file again from its source."
 
 
+@dataclass(frozen=True)
+class VoxelLayout:
+    """How the voxels of an image lie in its bytes: in which file, which shape, which number type.
+
+    Raises
+    ------
+    UnreadableFileError
+        No voxel along an axis.
+    InputRefusedError
+        More than :data:`MAX_IMAGE_BYTES`.
+    """
+
+    path: Path
+    shape_kji: tuple[int, int, int]
+    dtype: np.dtype[Any]
+
+    def __post_init__(self) -> None:
+        name, size = self.path.name, self.shape_kji[::-1]
+        if min(size) < 1:
+            raise unreadable(self.path, f"an image of {size} voxels", "at least one voxel along each axis")
+        if self.n_bytes > MAX_IMAGE_BYTES:
+            raise InputRefusedError(
+                found=f"{name}: an image of {size} voxels ({self.n_bytes / 1024**3:.0f} GiB)",
+                expected=f"at most {MAX_IMAGE_BYTES // 1024**3} GiB",
+                remedy="Check the header, or crop the image to the head or chest.",
+            )
+
+    @property
+    def n_bytes(self) -> int:
+        """Number of bytes of the whole image."""
+        return self.dtype.itemsize * self.shape_kji[0] * self.shape_kji[1] * self.shape_kji[2]
+
+    def read(self, stream: IO[bytes]) -> tuple[NDArray[Any], tuple[str, ...]]:
+        """Read the voxels (slices, rows, columns), and a note about bytes that follow them."""
+        data = read_exactly(stream, self.n_bytes, self.path)
+        extra = len(stream.read(_CHUNK))  # reading on verifies the checksum at the end of compressed data
+        notes = (f"{extra} bytes after the image data were ignored.",) if extra else ()
+        return self.array(data), notes
+
+    def array(self, data: bytes | bytearray) -> NDArray[Any]:
+        """View bytes as (slices, rows, columns) in the machine's byte order."""
+        array = np.frombuffer(data, dtype=self.dtype).reshape(self.shape_kji)
+        return array.astype(self.dtype.newbyteorder("="), copy=False)
+
+
 @dataclass(frozen=True, eq=False)
 class StoredImage:
     """An image file as it was read, before anyone asks whether it is a CT.
@@ -81,11 +126,6 @@ def read_exactly(stream: IO[bytes], n_bytes: int, path: Path) -> bytearray:
     return data
 
 
-def trailing_bytes(stream: IO[bytes]) -> int:
-    """Count what follows the image data (so that a checksum at the end is verified), up to 16 MiB."""
-    return len(stream.read(_CHUNK))
-
-
 def decompressor(stream: IO[bytes], encoding: str) -> IO[bytes]:
     """Wrap a stream of ``raw``, ``gzip`` or ``bzip2`` encoding."""
     if encoding == "gzip":
@@ -95,26 +135,6 @@ def decompressor(stream: IO[bytes], encoding: str) -> IO[bytes]:
     return stream
 
 
-def image_bytes(shape_kji: tuple[int, int, int], dtype: np.dtype[Any], path: Path) -> int:
-    """Count the bytes of an image, refusing empty and absurd sizes."""
-    if min(shape_kji) < 1:
-        raise unreadable(path, f"an image of {shape_kji[::-1]} voxels", "at least one voxel along each axis")
-    size = dtype.itemsize * shape_kji[0] * shape_kji[1] * shape_kji[2]
-    if size > MAX_IMAGE_BYTES:
-        raise InputRefusedError(
-            found=f"{path.name}: an image of {shape_kji[::-1]} voxels ({size / 1024**3:.0f} GiB)",
-            expected=f"at most {MAX_IMAGE_BYTES // 1024**3} GiB",
-            remedy="Check the header, or crop the image to the head or chest.",
-        )
-    return size
-
-
 def with_signs(matrix: NDArray[np.float64], signs: tuple[float, float, float]) -> NDArray[np.float64]:
     """Turn the world axes of a 4 x 4 matrix; infinite numbers stay what they are."""
     return np.asarray(matrix * np.array([*signs, 1.0])[:, np.newaxis], dtype=np.float64)
-
-
-def voxels(data: bytes | bytearray, dtype: np.dtype[Any], shape_kji: tuple[int, int, int]) -> NDArray[Any]:
-    """View bytes as (slices, rows, columns) in the machine's byte order."""
-    array = np.frombuffer(data, dtype=dtype).reshape(shape_kji)
-    return array.astype(dtype.newbyteorder("="), copy=False)

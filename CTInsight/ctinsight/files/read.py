@@ -72,6 +72,10 @@ def read_scan(path: Path, options: ReadOptions = _DEFAULT) -> Scan:
             expected=_KNOWN,
             remedy="Check the path and its spelling.",
         )
+    return _read_file(path, options)
+
+
+def _read_file(path: Path, options: ReadOptions) -> Scan:
     if _suffix(path) in _READERS:
         return _read_image(path, options)
     with path.open("rb") as stream:
