@@ -39,7 +39,7 @@ def a_lesion():
 
 def implanted(host, lesion, **options):
     """Implant into a phantom host."""
-    return implant_lesion(host.volume, host.brain_kji, *lesion, ImplantRecipe(**options))
+    return implant_lesion(host.volume, host.brain_kji, *lesion, recipe=ImplantRecipe(**options))
 
 
 def mask_ml(lesion) -> float:
@@ -182,7 +182,7 @@ def test_a_lesion_without_blood_is_refused(a_host, a_lesion):
 def test_a_mask_of_another_shape_is_refused(a_host, a_lesion):
     """The brain mask must lie on the host's grid."""
     with pytest.raises(GeometryError, match="brain mask of shape"):
-        implant_lesion(a_host.volume, a_host.brain_kji[1:], *a_lesion, ImplantRecipe())
+        implant_lesion(a_host.volume, a_host.brain_kji[1:], *a_lesion, recipe=ImplantRecipe())
 
 
 def test_noise_is_measured_as_it_was_drawn():
@@ -214,7 +214,7 @@ def test_the_semi_synthetic_case_holds_its_blood_on_the_side_asked_for(shared):
     brain = extract_brain(volume).mask_kji
     lesion = read_labelmap(shared / "data" / "head_lesion_mask" / "scan_0_segmentation.nii.gz")
     for side, sign in ((Side.RIGHT, 1), (Side.LEFT, -1)):
-        case = implant_lesion(volume, brain, *lesion, ImplantRecipe(side=side))
+        case = implant_lesion(volume, brain, *lesion, recipe=ImplantRecipe(side=side))
         assert case.centroid_ras[0] * sign > 5
         assert case.truth_ml + case.clipped_ml == pytest.approx(69.892, rel=0.01)
         assert case.clipped_ml < 0.05 * 69.892

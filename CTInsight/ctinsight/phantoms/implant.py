@@ -65,6 +65,7 @@ def implant_lesion(
     brain_mask: NDArray[np.bool_],
     lesion_labels: NDArray[np.integer],
     lesion_grid: Grid,
+    *,
     recipe: ImplantRecipe,
 ) -> Implanted:
     """Implant a lesion into a head CT.
@@ -94,19 +95,19 @@ def implant_lesion(
     placement = place(host, lesion, recipe)
     box = _box(host, lesion, placement, recipe)
     inside = brain_mask[box]
-    drawn = _occupancy(host, box, placement, lesion, recipe.blood_labels)
+    drawn = _occupancy(host, box, placement, lesion, labels=recipe.blood_labels)
     filled = np.where(inside, drawn, 0)
-    clipped_ml = _clipped_ml(host, lesion, placement, recipe, drawn - filled)
+    clipped_ml = _clipped_ml(host, lesion, placement, recipe, cut=drawn - filled)
     truth_ml = float(filled.sum(dtype=np.float64)) * volume.grid.voxel_volume_ml
     _refuse_clipped(clipped_ml, truth_ml, recipe)
     refuse_deep(host, lesion, placement, recipe)
     oedema = np.zeros_like(filled)
     if recipe.oedema_label is not None:
-        oedema = np.where(inside, _occupancy(host, box, placement, lesion, (recipe.oedema_label,)), 0)
+        oedema = np.where(inside, _occupancy(host, box, placement, lesion, labels=(recipe.oedema_label,)), 0)
     before = np.asarray(volume.array_kji[box], dtype=np.float32)
     noise = measure_noise(before, inside & (drawn < 0.01))
     array = np.array(volume.array_kji)
-    array[box] = _cast(_compose(before, filled, oedema, noise, recipe), array.dtype)
+    array[box] = _cast(_compose(before, filled, oedema, noise, recipe=recipe), array.dtype)
     truth = np.zeros(volume.grid.shape_kji, dtype=np.bool_)
     truth[box] = filled >= 0.5
     centroid = _weighted_centroid(host, box, filled)
@@ -133,6 +134,7 @@ def _occupancy(
     box: tuple[slice, slice, slice],
     placement: Placement,
     lesion: Lesion,
+    *,
     labels: tuple[int, ...],
 ) -> NDArray[np.float32]:
     """Find the share (0 to 1) of every voxel of the box that some labels fill: a mean of regular samples."""
@@ -172,6 +174,7 @@ def _compose(
     blood: NDArray[np.float32],
     oedema: NDArray[np.float32],
     noise: NoiseLevel,
+    *,
     recipe: ImplantRecipe,
 ) -> NDArray[np.float32]:
     """Darken by oedema, then mix in blood by its share of each voxel, with the host's noise."""
@@ -200,6 +203,7 @@ def _clipped_ml(
     lesion: Lesion,
     placement: Placement,
     recipe: ImplantRecipe,
+    *,
     cut: NDArray[np.float32],
 ) -> float:
     """Blood cut off at the brain mask, and blood outside the field of view."""

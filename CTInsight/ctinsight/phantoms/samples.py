@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -35,28 +35,36 @@ class StandardPhantom:
         return head_phantom(self.spec)
 
 
-#: (kind, side, size, mean HU): mL for ellipsoid and lobulated, greatest depth in mm for extra-axial.
-_RECIPES: tuple[tuple[str, Side, float, float], ...] = (
-    ("ellipsoid", Side.LEFT, 1.0, 66),
-    ("ellipsoid", Side.RIGHT, 3.0, 60),
-    ("ellipsoid", Side.LEFT, 6.0, 58),
-    ("ellipsoid", Side.RIGHT, 12.0, 70),
-    ("ellipsoid", Side.LEFT, 25.0, 62),
-    ("ellipsoid", Side.RIGHT, 40.0, 55),
-    ("ellipsoid", Side.LEFT, 60.0, 64),
-    ("lobulated", Side.RIGHT, 2.0, 64),
-    ("lobulated", Side.LEFT, 5.5, 60),
-    ("lobulated", Side.RIGHT, 10.0, 57),
-    ("lobulated", Side.LEFT, 18.0, 68),
-    ("lobulated", Side.RIGHT, 30.0, 61),
-    ("lobulated", Side.LEFT, 50.0, 56),
-    ("lobulated", Side.RIGHT, 80.0, 63),
-    ("crescent", Side.LEFT, 6.0, 65),
-    ("crescent", Side.RIGHT, 9.0, 60),
-    ("crescent", Side.LEFT, 13.0, 57),
-    ("epidural", Side.RIGHT, 14.0, 66),
-    ("epidural", Side.LEFT, 20.0, 62),
-    ("epidural", Side.RIGHT, 28.0, 60),
+class _Recipe(NamedTuple):
+    """``size`` is mL for ellipsoid and lobulated, greatest depth in mm for crescent and epidural."""
+
+    kind: str
+    side: Side
+    size: float
+    mean_hu: float
+
+
+_RECIPES = (
+    _Recipe("ellipsoid", Side.LEFT, 1.0, 66),
+    _Recipe("ellipsoid", Side.RIGHT, 3.0, 60),
+    _Recipe("ellipsoid", Side.LEFT, 6.0, 58),
+    _Recipe("ellipsoid", Side.RIGHT, 12.0, 70),
+    _Recipe("ellipsoid", Side.LEFT, 25.0, 62),
+    _Recipe("ellipsoid", Side.RIGHT, 40.0, 55),
+    _Recipe("ellipsoid", Side.LEFT, 60.0, 64),
+    _Recipe("lobulated", Side.RIGHT, 2.0, 64),
+    _Recipe("lobulated", Side.LEFT, 5.5, 60),
+    _Recipe("lobulated", Side.RIGHT, 10.0, 57),
+    _Recipe("lobulated", Side.LEFT, 18.0, 68),
+    _Recipe("lobulated", Side.RIGHT, 30.0, 61),
+    _Recipe("lobulated", Side.LEFT, 50.0, 56),
+    _Recipe("lobulated", Side.RIGHT, 80.0, 63),
+    _Recipe("crescent", Side.LEFT, 6.0, 65),
+    _Recipe("crescent", Side.RIGHT, 9.0, 60),
+    _Recipe("crescent", Side.LEFT, 13.0, 57),
+    _Recipe("epidural", Side.RIGHT, 14.0, 66),
+    _Recipe("epidural", Side.LEFT, 20.0, 62),
+    _Recipe("epidural", Side.RIGHT, 28.0, 60),
 )
 
 
@@ -66,18 +74,18 @@ def standard_phantoms() -> tuple[StandardPhantom, ...]:
     Nothing is drawn yet. Grids take turns: 0.9 x 0.9 x 5 mm, 1 mm isotropic, 0.9 x 0.9 x 5 mm oblique by
     12 and 8 degrees, 0.9 x 0.9 x 2.5 mm with the head turned by up to 8 degrees.
     """
-    return tuple(_standard(number, *recipe) for number, recipe in enumerate(_RECIPES))
+    return tuple(_standard(number, recipe) for number, recipe in enumerate(_RECIPES))
 
 
-def _standard(number: int, kind: str, side: Side, size: float, mean_hu: float) -> StandardPhantom:
+def _standard(number: int, recipe: _Recipe) -> StandardPhantom:
     rng = np.random.default_rng([2026, number])
     x, y, z = (float(s) for s in rng.uniform(0.94, 1.02, 3))
     cranium = Cranium((x, y, z))
     grid, pose = _view(number, rng)
-    lesion = _lesion(kind, side, size, mean_hu, cranium, rng)
+    lesion = _lesion(recipe, cranium, rng)
     noise = (3.0, 4.0, 5.0)[number % 3]
     spec = HeadSpec(grid, number, (lesion,), noise_hu=noise, cranium=cranium, pose=pose)
-    return StandardPhantom(f"{number + 1:02d}-{kind}-{side.value}", spec)
+    return StandardPhantom(f"{number + 1:02d}-{recipe.kind}-{recipe.side.value}", spec)
 
 
 def _view(number: int, rng: np.random.Generator) -> tuple[Grid, Pose]:
@@ -92,9 +100,8 @@ def _view(number: int, rng: np.random.Generator) -> tuple[Grid, Pose]:
     return head_grid((0.9, 0.9, 2.5)), Pose((a, b, c), (3.0, -2.0, 1.0))
 
 
-def _lesion(
-    kind: str, side: Side, size: float, mean_hu: float, cranium: Cranium, rng: np.random.Generator
-) -> Lesion:
+def _lesion(recipe: _Recipe, cranium: Cranium, rng: np.random.Generator) -> Lesion:
+    kind, side, size, mean_hu = recipe
     if kind == "crescent":
         return crescent(side, size, mean_hu=mean_hu, cranium=cranium)
     if kind == "epidural":
