@@ -179,3 +179,15 @@ def silence(body: bytes, after: int) -> Any:
         handler.server.stopping.wait(30)
 
     return answer
+
+
+def slowly(body: bytes, seconds: float) -> Any:
+    """Send the right bytes in two halves with a pause between them."""
+
+    def answer(handler: Handler) -> None:
+        handler.begin(200, {"Content-Length": str(len(body)), "ETag": ETAG})
+        handler.wfile.write(body[: len(body) // 2])
+        handler.server.stopping.wait(seconds)
+        handler.wfile.write(body[len(body) // 2 :])
+
+    return answer

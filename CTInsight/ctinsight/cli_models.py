@@ -40,7 +40,7 @@ def list_models() -> None:
     use = store.disk_use()
     for entry in store.catalogue:
         found = store.find(entry.name)
-        state = "installed" if found else ("can be fetched" if entry.downloadable else "ask the authors")
+        state = "installed" if found else _how_to_get(entry)
         size = use.get(entry.name, entry.size_bytes)
         typer.echo(
             f"{entry.name:30} {state:15} {_megabytes(size):>9}  {entry.terms.licence:28} {entry.title}"
@@ -252,13 +252,26 @@ def _described(entry: Entry) -> list[str]:
         size = " x ".join(str(n) if n else "any" for n in entry.input.size)
         lines.append(f"Input:    {entry.input.modality}; {', '.join(entry.input.channels)}; {size} voxels")
         lines.append(f"          spacing {spacing} mm; {entry.input.values}; {entry.input.orientation}")
-    size_text = _megabytes(entry.size_bytes)
-    lines.append(
-        f"Files:    {len(entry.files)} published, {size_text}" if entry.files else "Files:    " + entry.ask
-    )
-    lines += [f"  {file.sha256}  {file.size_bytes:>12}  {file.urls[0]}" for file in entry.files[:20]]
-    lines += [f"  made here: {made.name}: {made.how}" for made in entry.derived]
-    return lines
+    return lines + _source_lines(entry)
+
+
+def _source_lines(entry: Entry) -> list[str]:
+    lines = []
+    if entry.files:
+        lines.append(f"Files:    {len(entry.files)} published, {_megabytes(entry.size_bytes)}")
+        lines += [f"  {file.sha256}  {file.size_bytes:>12}  {file.urls[0]}" for file in entry.files[:20]]
+    hub = entry.hugging_face
+    if hub is not None:
+        lines.append(f"Files:    Hugging Face {hub.repository} ({hub.revision}): {', '.join(hub.patterns)}")
+    if entry.ask:
+        lines.append(f"Or ask:   {entry.ask}" if entry.downloadable else f"Ask:      {entry.ask}")
+    return lines + [f"  made here: {made.name}: {made.how}" for made in entry.derived]
+
+
+def _how_to_get(entry: Entry) -> str:
+    if entry.hugging_face is not None:
+        return "at Hugging Face"
+    return "can be fetched" if entry.files else "ask the authors"
 
 
 def _say_installed(store: Store, item: Installed) -> None:

@@ -273,8 +273,9 @@ class Store:
                     remedy="See what is installed with: ctinsight models list",
                 )
             self._refuse_outside(folder)
-            # The list goes first: from now on nobody takes the rest for a whole installation.
-            ours = [folder / LIST_NAME, *(_inside(folder, record) for record in found.files)]
+            # The list goes last: a removal that was stopped half-way can be repeated, and until then every
+            # load is refused because a file is missing.
+            ours = [*(_inside(folder, record) for record in found.files), folder / LIST_NAME]
             deleted = [path for path in ours if self._delete(path)]
             self.discard_incoming(name)
             self._tidy(deleted)
@@ -359,5 +360,6 @@ def _unusable(path: Path, error: OSError) -> StoreUnusableError:
     return StoreUnusableError(
         found=f"{path}: {error.strerror or error}",
         expected="a folder that you may read and write",
-        remedy="Check the permissions, or choose another folder: ctinsight models where --folder FOLDER",
+        remedy="Close programs that use it, check the permissions, or choose another folder: "
+        "ctinsight models where --folder FOLDER",
     )
