@@ -23,6 +23,7 @@ _SAMPLE = 1_000_000
 _AIR_HU = (-1100.0, -900.0)  # definition of the scale: air -1000; -1024 where a scanner pads
 _BONE_AT_LEAST_HU = 300.0
 _COARSEST_STEP_HU = 4.0  # an 8-bit picture of 1000 HU or more has such steps; CT has steps of 1 HU
+_LEVELS_TO_JUDGE = 6  # a drawing without noise has fewer between -100 and 100 HU
 _BRAIN_HU = (15.0, 50.0)  # median of brain with its CSF, atrophy to contrast phase
 _BRAIN_IMPOSSIBLE_HU = (0.0, 80.0)
 
@@ -101,7 +102,7 @@ def _scale_fault(volume: Volume) -> tuple[str, str]:
     if high < _BONE_AT_LEAST_HU:
         return "no bone, so the image is windowed or not of a patient", measured
     levels = np.unique(values[(values > -100) & (values < 100)])
-    step = float(np.median(np.diff(levels))) if levels.size > 1 else np.inf
+    step = float(np.median(np.diff(levels))) if levels.size >= _LEVELS_TO_JUDGE else 0.0
     if step >= _COARSEST_STEP_HU:
         return f"grey levels in steps of {step:.0f} HU, as in an 8-bit picture", measured
     return "", measured

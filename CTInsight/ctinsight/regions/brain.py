@@ -134,8 +134,7 @@ def extract_brain(volume: Volume) -> BrainExtraction:
     cranium = _cranium(sheet)
     inside = _inside(sheet, cranium)
     inside = _cut_at_foramen(inside, cranium.core)
-    mask = np.zeros(volume.grid.shape_kji, dtype=bool)
-    _refine(volume, sheet, inside, _border_hu(sheet, cranium), mask)
+    mask = _refined(volume, sheet, inside, _border_hu(sheet, cranium))
     return _measured(volume, sheet, cranium, mask)
 
 
@@ -250,8 +249,9 @@ def _opened(section: Mask, within: Mask) -> Mask:
     return np.asarray(near & section)
 
 
-def _refine(volume: Volume, sheet: Worksheet, inside: Mask, border_hu: Field, mask_kji: Mask) -> None:
-    """Decide the border on the native voxels, a slab of slices at a time; fills ``mask_kji``."""
+def _refined(volume: Volume, sheet: Worksheet, inside: Mask, border_hu: Field) -> Mask:
+    """Decide the border on the native voxels, a slab of slices at a time; returns a native mask."""
+    mask_kji = np.zeros(volume.grid.shape_kji, dtype=bool)
     signed = ndimage.distance_transform_edt(inside, sampling=WORK_MM)
     signed -= ndimage.distance_transform_edt(~inside, sampling=WORK_MM)
     signed = ndimage.gaussian_filter(signed.astype(np.float32), 0.5)
@@ -272,6 +272,7 @@ def _refine(volume: Volume, sheet: Worksheet, inside: Mask, border_hu: Field, ma
         sizes = np.bincount(labels.ravel())
         sizes[0] = 0
         target[box] = labels == sizes.argmax()
+    return mask_kji
 
 
 def _measured(volume: Volume, sheet: Worksheet, cranium: _Cranium, mask: Mask) -> BrainExtraction:
