@@ -10,7 +10,6 @@ import slicer
 from ctinsight.errors import ProcessingFailedError, WrongUseError
 from ctinsight.result import Segmentation
 from ctinsight.terms import terms
-from CTInsightLib.Terminology import terminologyEntry
 from CTInsightLib.VolumeBridge import arrayFromImage, imageFromArray, matrixFromArray
 
 if TYPE_CHECKING:
@@ -159,7 +158,7 @@ def _vtkSegment(segmentation: Segmentation, segment: Segment):
     vtkSegment.SetLabelValue(segment.label)
     image = _orientedImage(mask.astype(np.uint8) * np.uint8(segment.label), segmentation.grid)
     vtkSegment.AddRepresentation(_binaryLabelmap(), image)
-    _setTerminology(vtkSegment, terminologyEntry(term))
+    _setTerminology(vtkSegment, term.slicer_entry)
     volumeMl = int(mask.sum()) * segmentation.grid.voxel_volume_ml
     tags = {**segment.extra, TERM_TAG: segment.term, VOLUME_TAG: f"{volumeMl:.6f}"}
     for name, value in tags.items():

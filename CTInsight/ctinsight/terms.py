@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+_TYPE_LIST = "Segmentation category and type - 3D Slicer General Anatomy list"
+_REGION_LIST = "Anatomic codes - DICOM master list"
+_NO_CODE = "^^"
+
 
 @dataclass(frozen=True)
 class Code:
@@ -15,6 +19,9 @@ class Code:
     scheme: str
     value: str
     meaning: str
+
+    def __str__(self) -> str:
+        return f"{self.scheme}^{self.value}^{self.meaning}"
 
 
 @dataclass(frozen=True)
@@ -30,6 +37,22 @@ class Term:
     type: Code
     region: Code | None
     color_rgb: tuple[int, int, int]
+
+    @property
+    def slicer_entry(self) -> str:
+        """The terminology entry that 3D Slicer stores with a segment.
+
+        Seven parts joined by ``~``: list, category, type, type modifier, region list, region and region
+        modifier. The lists are those that Slicer ships; the entry reads the same where they are absent.
+
+        Examples
+        --------
+        >>> terms()["hematoma"].slicer_entry.split("~")[2]
+        'SCT^35566002^Hematoma'
+        """
+        region = str(self.region) if self.region else _NO_CODE
+        parts = (_TYPE_LIST, str(self.category), str(self.type), _NO_CODE, _REGION_LIST, region, _NO_CODE)
+        return "~".join(parts)
 
 
 @cache

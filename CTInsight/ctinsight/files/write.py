@@ -12,7 +12,7 @@ import SimpleITK as sitk  # noqa: N813
 
 from ctinsight.errors import ProcessingFailedError, WrongUseError
 from ctinsight.files.rawdata import LPS_SIGNS, with_signs
-from ctinsight.terms import Code, Term, terms
+from ctinsight.terms import Term, terms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from ctinsight.volume import Grid, Volume
 
 _SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".mha")
-_CATEGORY_CONTEXT = "Segmentation category and type - 3D Slicer General Anatomy list"
-_ANATOMY_CONTEXT = "Anatomic codes - DICOM master list"
 
 
 def write_volume(volume: Volume, path: Path) -> None:
@@ -78,7 +76,7 @@ def write_segmentation(segmentation: Segmentation, path: Path) -> None:
 
 
 def _segment_keys(segment: Segment, term: Term, extent: str) -> dict[str, str]:
-    tags = {"TerminologyEntry": terminology_entry(term), **segment.extra}
+    tags = {"TerminologyEntry": term.slicer_entry, **segment.extra}
     return {
         "ID": segment.key,
         "Name": segment.name,
@@ -90,23 +88,6 @@ def _segment_keys(segment: Segment, term: Term, extent: str) -> dict[str, str]:
         "Layer": "0",
         "Tags": "".join(f"{key}:{value.replace('|', '/')}|" for key, value in tags.items()),
     }
-
-
-def terminology_entry(term: Term) -> str:
-    """Write a term as 3D Slicer does: context ~ category ~ type ~ modifier ~ context ~ region ~ modifier.
-
-    Examples
-    --------
-    >>> terminology_entry(terms()["brain"]).split("~")[2]
-    'SCT^12738006^Brain'
-    """
-    parts = (_CATEGORY_CONTEXT, _triplet(term.category), _triplet(term.type), "^^",
-             _ANATOMY_CONTEXT, _triplet(term.region), "^^")  # fmt: skip
-    return "~".join(parts)
-
-
-def _triplet(code: Code | None) -> str:
-    return "^^" if code is None else f"{code.scheme}^{code.value}^{code.meaning}"
 
 
 def _extent_ijk(mask_kji: NDArray[np.bool_]) -> str:
