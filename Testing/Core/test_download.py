@@ -6,6 +6,8 @@ import errno
 import shutil
 import ssl
 import subprocess
+import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -93,10 +95,19 @@ def test_every_failed_address_is_named(server: FaultyServer, tmp_path: Path) -> 
     server.routes = {"/a?key=hidden": status(404), "/b": plain(BODY[:-1])}
     urls = server.url("/a?key=hidden"), server.url("/b"), "http://127.0.0.1:9/c"
     with pytest.raises(
-        DownloadFailedError, match=r"/a: HTTP status 404.*/b: it offers.*/c: the conn"
+        DownloadFailedError, match=r"/a: HTTP status 404.*/b: it offers.*/c: no connection"
     ) as caught:
         download(_wanted(*urls), tmp_path / "file", Meter("test"), QUICK)
     assert "hidden" not in str(caught.value)
+
+
+def test_who_has_no_network_is_told_at_once(tmp_path: Path) -> None:
+    """Without any connection there is no waiting for better times, however patient the limits are."""
+    began = time.monotonic()
+    patient = QUICK.__class__(**(vars(QUICK) | {"first_pause_seconds": 30.0, "longest_pause_seconds": 30.0}))
+    with pytest.raises(DownloadFailedError, match="no connection"):
+        download(_wanted("http://127.0.0.1:9/c"), tmp_path / "file", Meter("test"), patient)
+    assert time.monotonic() - began < 5
 
 
 def test_names_with_blanks_and_umlauts_work(server: FaultyServer, tmp_path: Path) -> None:
@@ -211,9 +222,6 @@ def test_a_copy_is_checked_like_a_download(tmp_path: Path) -> None:
 
 def test_a_closed_stream_lets_its_thread_go(server: FaultyServer) -> None:
     """Whoever stops listening is not followed by a thread that goes on reading."""
-    import threading
-    import time
-
     server.script = [whole(b"x" * 50_000_000)]
     with Stream(Request(server.url()), QUICK, Meter("test")) as stream:
         stream.head()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -267,7 +268,8 @@ def test_a_killed_holder_leaves_no_lock(tmp_path: Path) -> None:
     code = "import sys; from pathlib import Path; from ctinsight.models.locks import held\n"
     code += "with held(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
     command = [sys.executable, "-c", code, str(tmp_path / "ü.lock")]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+    environ = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environ) as child:
         assert child.stdout is not None
         child.stdout.readline()
         with held(tmp_path / "ü.lock", Waiting(child.kill)) as waited:

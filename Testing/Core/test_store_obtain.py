@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,6 +28,7 @@ from made_models import BODY, QUICK, a_model, a_store, an_entry, how, sha256
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
     from typing import Any
 
     from ctinsight.models.meter import TransferEvent
@@ -80,14 +81,14 @@ def test_progress_runs_over_all_files(server: FaultyServer, tmp_path: Path) -> N
 
 def _child(server: FaultyServer, folder: Path) -> subprocess.Popen[str]:
     """Start a process of its own that gets the entry and prints its SHA-256."""
-    code = "import sys\nsys.path.insert(0, sys.argv[3])\nimport made_models as m\n"
+    code = "import sys\nimport made_models as m\n"
     code += "from pathlib import Path\nfrom ctinsight.models.obtain import obtain\n"
     code += "store = m.a_store(Path(sys.argv[2]), m.an_entry(bases=(sys.argv[1],)))\n"
     code += "limits = m.QUICK.__class__()\n"
     code += "print(obtain(store, 'atlas-made', m.how(store, limits=limits)).files[0].sha256)"
-    testing = str(Path(__file__).resolve().parents[1])
-    command = [sys.executable, "-c", code, server.url("/"), str(folder), testing]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, "-c", code, server.url("/"), str(folder)]
+    environ = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environ)
 
 
 def test_two_processes_fetch_it_once(server: FaultyServer, tmp_path: Path) -> None:

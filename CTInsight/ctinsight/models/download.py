@@ -224,6 +224,8 @@ def _from_address(part: _Part, address: Address, meter: Meter, limits: Limits) -
             _attempt(part, address, meter, limits)
         except TransferFault as fault:
             failed = 1 if part.length - before >= limits.worthwhile_bytes else failed + 1
+            if fault.unreached and not part.length:
+                raise
             # A server that breaks and changes its file in turn must not keep us busy for ever.
             if not fault.passing or max(failed, part.restarts) >= limits.attempts:
                 raise

@@ -72,11 +72,28 @@ class Limits:
 
 
 class TransferFault(Exception):  # noqa: N818 - a finding on the way, not an error for the user
-    """An attempt came to nothing; ``passing`` when trying the same address again may help."""
+    """An attempt came to nothing.
 
-    def __init__(self, *, why: str, passing: bool, status: int = 0, wait_seconds: float = 0.0) -> None:
+    Parameters
+    ----------
+    passing
+        Trying the same address again may help.
+    unreached
+        No connection could be opened at all: who never had one is not kept waiting.
+    """
+
+    def __init__(
+        self,
+        *,
+        why: str,
+        passing: bool,
+        status: int = 0,
+        wait_seconds: float = 0.0,
+        unreached: bool = False,
+    ) -> None:
         super().__init__(why)
         self.why, self.passing, self.status, self.wait_seconds = why, passing, status, wait_seconds
+        self.unreached = unreached
 
 
 @dataclass(frozen=True)
@@ -259,7 +276,7 @@ def fetch_small(request: Request, meter: Meter, limits: Limits, *, most_bytes: i
                     if len(body) > most_bytes:
                         raise TransferFault(why=f"it sent more than {most_bytes} bytes", passing=False)
         except TransferFault as fault:
-            if not fault.passing or attempt == limits.attempts:
+            if not fault.passing or fault.unreached or attempt == limits.attempts:
                 raise
             pause_with(meter, min(max(pause, fault.wait_seconds), limits.longest_pause_seconds), limits)
             pause *= 2
@@ -323,5 +340,13 @@ def _fault(error: Exception) -> TransferFault:
         return TransferFault(why="no connection in time", passing=True)
     if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema)):
         return TransferFault(why="no valid address", passing=False)
+    if isinstance(_reason(error), urllib3.exceptions.NewConnectionError):
+        why = "no connection to it (is there a network? A proxy's address goes into HTTPS_PROXY)"
+        return TransferFault(why=why, passing=True, unreached=True)
     # The text of such an error may hold the address with its query: the class alone is told.
     return TransferFault(why=f"the connection broke ({type(error).__name__})", passing=True)
+
+
+def _reason(error: Exception) -> object:
+    """Return what urllib3 says lies behind an error of requests."""
+    return getattr(error.args[0], "reason", None) if error.args else None

@@ -51,6 +51,28 @@ class KitContent:
     wheels: tuple[FileRecord, ...]
 
 
+@dataclass(frozen=True)
+class _Packing:
+    """Packs files one by one and counts them; ``wheels`` is the folder where the wheels lie."""
+
+    meter: Meter
+    wheels: Path | None
+
+    def add(self, archive: zipfile.ZipFile, path: Path, name: str, record: FileRecord) -> None:
+        """Copy a file into the archive after comparing its SHA-256."""
+        self.meter.say("packing", record.name)
+        if not path.is_file() or file_records([path])[0].sha256 != record.sha256:
+            raise WrongWeightsError(
+                found=f"{path} is missing or was changed since it was installed",
+                expected=f"SHA-256 {record.sha256}",
+                remedy="Install it again, then make the kit.",
+            )
+        with path.open("rb") as source, archive.open(name, "w", force_zip64=True) as target:
+            while chunk := source.read(_CHUNK_BYTES):
+                target.write(chunk)
+                self.meter.advance(len(chunk))
+
+
 def make_kit(
     store: Store,
     out: Path,
@@ -92,14 +114,14 @@ def make_kit(
     gauge.total_bytes = sum(model.size_bytes for model in models) + sum(f.size_bytes for f in content.wheels)
     part = out.with_name(out.name + ".part")
     try:
-        _write(store, content, part, wheels, gauge)
+        _write(store, content, part, _Packing(gauge, wheels))
         part.replace(out)
     finally:
         part.unlink(missing_ok=True)
     return content
 
 
-def _write(store: Store, content: KitContent, part: Path, wheels: Path | None, meter: Meter) -> None:
+def _write(store: Store, content: KitContent, part: Path, packing: _Packing) -> None:
     # Weights do not shrink: stored, not packed.
     with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
         archive.writestr(KIT_LIST, _kit_json(content))
@@ -107,26 +129,12 @@ def _write(store: Store, content: KitContent, part: Path, wheels: Path | None, m
         for model in content.models:
             folder = f"models/{model.name}/{model.version}"
             for record in model.files:
-                meter.say("packing", f"{model.name}/{record.name}")
                 path = store.path_of(model.name, model.version).joinpath(*safe_path(record.name).parts)
-                _pack(archive, path, f"{folder}/{record.name}", record, meter)
+                packing.add(archive, path, f"{folder}/{record.name}", record)
             archive.writestr(f"{folder}/{LIST_NAME}", model.to_json())
         for record in content.wheels:
-            meter.say("packing", record.name)
-            _pack(archive, (wheels or part.parent) / record.name, f"wheels/{record.name}", record, meter)
-
-
-def _pack(archive: zipfile.ZipFile, path: Path, name: str, record: FileRecord, meter: Meter) -> None:
-    if not path.is_file() or file_records([path])[0].sha256 != record.sha256:
-        raise WrongWeightsError(
-            found=f"{path} is missing or was changed since it was installed",
-            expected=f"SHA-256 {record.sha256}",
-            remedy="Install it again, then make the kit.",
-        )
-    with path.open("rb") as source, archive.open(name, "w", force_zip64=True) as target:
-        while chunk := source.read(_CHUNK_BYTES):
-            target.write(chunk)
-            meter.advance(len(chunk))
+            path = (packing.wheels or part.parent) / record.name
+            packing.add(archive, path, f"wheels/{record.name}", record)
 
 
 def gather_wheels(

@@ -43,7 +43,7 @@ class How:
 
 @dataclass(frozen=True)
 class _Plan:
-    """What to fetch, from where.
+    """What to fetch, from where, to become what.
 
     ``folder`` is set when the files lie on this machine; ``hub_entry`` when a refusal of the Hub has to say
     where to ask.
@@ -53,6 +53,14 @@ class _Plan:
     origin: str
     folder: Path | None = None
     hub_entry: Entry | None = None
+
+
+@dataclass(frozen=True)
+class _Line:
+    """The line to the listener, and how patient to be on the one to the server."""
+
+    meter: Meter
+    limits: Limits
 
 
 def require_terms(entry: Entry, *, accepted: bool) -> str:
@@ -108,7 +116,7 @@ def obtain(store: Store, name: str, how: How) -> Installed:
             return present
         plan = _plan(entry, meter, how)
         item = Installed(name, entry.version, (), plan.origin, now(), accepted)
-        return _fetch(store, plan, item, meter, how.limits)
+        return _fetch(store, plan, item, _Line(meter, how.limits))
 
 
 def not_public(entry: Entry, name: str) -> WeightsMissingError:
@@ -189,7 +197,8 @@ def _not_in_mirror(entry: Entry, place: str, why: str) -> WeightsMissingError:
     )
 
 
-def _fetch(store: Store, plan: _Plan, item: Installed, meter: Meter, limits: Limits) -> Installed:
+def _fetch(store: Store, plan: _Plan, item: Installed, line: _Line) -> Installed:
+    meter = line.meter
     incoming = store.incoming(item.name, item.version)
     target = store.path_of(item.name, item.version)
     meter.total_bytes = sum(file.size_bytes for file in plan.files)
@@ -201,7 +210,7 @@ def _fetch(store: Store, plan: _Plan, item: Installed, meter: Meter, limits: Lim
     for file in plan.files:
         record = had[file.name]
         if record is None:
-            record = _fetch_one(file, incoming, plan, meter, limits)
+            record = _fetch_one(file, incoming, plan, line)
         else:
             meter.advance(record.size_bytes)
         records.append(record)
@@ -209,14 +218,14 @@ def _fetch(store: Store, plan: _Plan, item: Installed, meter: Meter, limits: Lim
     return store.place(incoming, replace(item, files=tuple(records)))
 
 
-def _fetch_one(file: Wanted, incoming: Path, plan: _Plan, meter: Meter, limits: Limits) -> FileRecord:
+def _fetch_one(file: Wanted, incoming: Path, plan: _Plan, line: _Line) -> FileRecord:
     target = incoming.joinpath(*safe_path(file.name).parts)
     target.parent.mkdir(parents=True, exist_ok=True)
     if plan.folder is not None:
-        meter.say("copying", file.name)
-        return copy_checked(plan.folder.joinpath(*safe_path(file.name).parts), file, target, meter)
+        line.meter.say("copying", file.name)
+        return copy_checked(plan.folder.joinpath(*safe_path(file.name).parts), file, target, line.meter)
     try:
-        return download(file, target, meter, limits)
+        return download(file, target, line.meter, line.limits)
     except DownloadFailedError as error:
         fault = error.__cause__
         if (
