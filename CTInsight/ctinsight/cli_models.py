@@ -202,7 +202,7 @@ class _TransferLine:
     def __call__(self, event: TransferEvent) -> None:
         if self._live:
             typer.echo(f"\r\033[K{transfer_text(event)}", err=True, nl=event.phase == "installing")
-        elif event.phase != self._phase:
+        elif event.phase != self._phase and event.phase not in {"connecting", "checking"}:
             typer.echo(transfer_text(event), err=True)
         self._phase = event.phase
 
@@ -278,6 +278,8 @@ def _say_installed(store: Store, item: Installed) -> None:
     typer.echo(f"{item.name} {item.version} ({item.origin}) is in {store.path_of(item.name, item.version)}")
     for record in item.files[:20]:
         typer.echo(f"  {record.sha256}  {record.name}")
+    for note in item.notes:
+        typer.echo(f"  {note}")
 
 
 def _say_room(store: Store, use: dict[str, int]) -> None:

@@ -129,6 +129,16 @@ def test_a_users_weights_are_converted_and_kept_as_the_users(tmp_path: Path) -> 
         assert store.checked_file(name, "model.safetensors").read_bytes() == b"tensors of weights"
 
 
+def test_weights_in_a_zip_reach_the_converter_as_a_file(tmp_path: Path) -> None:
+    """One file in a folder in a zip is given on as that file, and the scratch folder is gone."""
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("folder/w.h5", b"weights")
+    store = a_store(tmp_path / "store", a_model())
+    import_path(store, tmp_path / "a.zip", Supply("made-net", convert=_fake_convert))
+    assert store.checked_file("made-net", "model.safetensors").read_bytes() == b"tensors of weights"
+    assert not (store.folder / ".incoming" / ".scratch").exists()
+
+
 def test_terms_come_before_the_import(tmp_path: Path) -> None:
     """Without acceptance the converter does not even see the file."""
     (tmp_path / "w.h5").write_bytes(b"weights")

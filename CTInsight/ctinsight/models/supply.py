@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ctinsight.models.card import ModelCard
-    from ctinsight.models.catalogue import Entry
+    from ctinsight.models.catalogue import Entry, PublishedFile
     from ctinsight.models.meter import TransferEvent
     from ctinsight.models.store import Store
 
@@ -69,14 +69,10 @@ def import_path(store: Store, path: Path, supply: Supply | None = None) -> tuple
         )
     if is_kit(path):
         return restore_kit(store, path, accept_terms=how.accept_terms, meter=meter)
-    if not is_archive(path):
-        return _import_plain(store, path, how, meter)
-    with store.scratch(meter.beat) as folder:
-        free = store.free_bytes()
-        meter.say("unpacking", path.name)
-        limits = replace(ArchiveLimits(), total_bytes=min(ArchiveLimits().total_bytes, free // 2))
-        extract(path, folder, limits=limits, beat=lambda _count: meter.beat())
-        return _import_plain(store, folder, how, meter)
+    with store.scratch(meter.beat) as scratch:
+        if is_archive(path):
+            path = _unpack(store, path, scratch / "unpacked", meter)
+        return _Import(store, how, meter, scratch / "converted").run(path)
 
 
 def add_own_files(store: Store, name: str, source: Path, item: Installed) -> Installed:
@@ -87,88 +83,98 @@ def add_own_files(store: Store, name: str, source: Path, item: Installed) -> Ins
         return store.place(source, replace(item, name=name, files=records))
 
 
-def _import_plain(store: Store, path: Path, how: Supply, meter: Meter) -> tuple[Installed, ...]:
-    paths = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
-    known, entries = _recognise(store, paths, meter)
-    if how.model is not None and how.model not in entries:
-        return (_convert(store, path, how, meter),)
-    if not entries:
-        raise WrongUseError(
-            found=f"nothing in {path.name} has a checksum that the catalogue knows",
-            expected="a published file, a kit, or weights together with the name of their model",
-            remedy="Name the model: ctinsight models import PATH --model NAME (see ctinsight models list).",
-        )
-    chosen = [entry for name, entry in entries.items() if how.model in {None, name}]
-    accepted = {entry.name: require_terms(entry, accepted=how.accept_terms) for entry in chosen}
-    return tuple(
-        _install_known(store, entry, known, accepted=accepted[entry.name], meter=meter) for entry in chosen
-    )
+def _unpack(store: Store, path: Path, folder: Path, meter: Meter) -> Path:
+    """Unpack an archive; return the folder, or what alone lies in it."""
+    meter.say("unpacking", path.name)
+    most = min(ArchiveLimits().total_bytes, max(store.free_bytes() // 2, 1))
+    extract(path, folder, limits=ArchiveLimits(total_bytes=most), beat=lambda _count: meter.beat())
+    while folder.is_dir() and len(inside := list(folder.iterdir())) == 1:
+        folder = inside[0]
+    return folder
 
 
-def _recognise(store: Store, paths: list[Path], meter: Meter) -> tuple[dict[str, Path], dict[str, Entry]]:
-    """Return path by SHA-256, and the entries to which at least one of them belongs."""
-    known: dict[str, Path] = {}
-    entries: dict[str, Entry] = {}
-    for path in paths:
-        meter.say("checking", path.name)
-        (record,) = file_records([path])
-        found = store.catalogue.file_with_sha256(record.sha256)
-        if found is not None:
-            known[record.sha256] = path
-            entries[found[0].name] = found[0]
-    return known, entries
+@dataclass(frozen=True)
+class _Import:
+    """One import of files that are no archive any more; ``scratch`` is where a converter may write."""
 
+    store: Store
+    supply: Supply
+    meter: Meter
+    scratch: Path
 
-def _install_known(
-    store: Store, entry: Entry, known: dict[str, Path], accepted: str, meter: Meter
-) -> Installed:
-    missing = [file.name for file in entry.files if file.sha256 not in known]
-    if missing:
-        raise WrongUseError(
-            found=f"of {entry.name} these files are missing: {', '.join(missing[:5])}"
-            + (" ..." if missing[5:] else ""),
-            expected=f"all {len(entry.files)} files of {entry.name}",
-            remedy="Put all its files into one folder or zip and import that.",
-        )
-    meter.total_bytes = sum(file.size_bytes for file in entry.files)
-    with store.lock(entry.name, meter.beat):
-        store.require_space(meter.total_bytes)
-        incoming = store.incoming(entry.name, entry.version)
-        records = []
-        for file in entry.files:
-            meter.say("copying", file.name)
-            target = incoming / file.name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            wanted = Wanted(file.name, (), file.size_bytes, file.sha256)
-            records.append(copy_checked(known[file.sha256], wanted, target, meter))
-        item = Installed(entry.name, entry.version, tuple(records), "published, imported", now(), accepted)
-        return store.place(incoming, item)
+    def run(self, path: Path) -> tuple[Installed, ...]:
+        """Install the published files in ``path``, or convert it for the named model."""
+        model = self.supply.model
+        known, entries = self._recognise(path)
+        if model is not None and model not in entries:
+            return (self._convert(path, model),)
+        if not entries:
+            raise WrongUseError(
+                found=f"nothing in {path.name} has a checksum that the catalogue knows",
+                expected="a published file, a kit, or weights together with the name of their model",
+                remedy="Name the model: ctinsight models import PATH --model NAME (see models list).",
+            )
+        chosen = [entry for name, entry in entries.items() if model in {None, name}]
+        accepted = [require_terms(entry, accepted=self.supply.accept_terms) for entry in chosen]
+        return tuple(self._install(entry, known, when) for entry, when in zip(chosen, accepted, strict=True))
 
+    def _recognise(self, path: Path) -> tuple[dict[str, Path], dict[str, Entry]]:
+        """Return path by SHA-256, and the entries to which at least one of them belongs."""
+        sizes = {file.size_bytes for entry in self.store.catalogue for file in entry.files}
+        known: dict[str, Path] = {}
+        entries: dict[str, Entry] = {}
+        for candidate in [path] if path.is_file() else sorted(path.rglob("*")):
+            self.meter.beat()
+            if not candidate.is_file() or candidate.stat().st_size not in sizes:
+                continue
+            self.meter.say("checking", candidate.name)
+            (record,) = file_records([candidate])
+            found = self.store.catalogue.file_with_sha256(record.sha256)
+            if found is not None:
+                known[record.sha256] = candidate
+                entries[found[0].name] = found[0]
+        return known, entries
 
-def _convert(store: Store, path: Path, how: Supply, meter: Meter) -> Installed:
-    name = str(how.model)
-    entry = store.catalogue.entry(name)
-    if entry.kind is not Kind.MODEL or how.convert is None:
-        raise WrongUseError(
-            found=f"{path.name} is not one of the files that the catalogue publishes for {name}",
-            expected="the published files, recognised by their SHA-256",
-            remedy="Get them again from their source, unchanged.",
-        )
-    accepted = require_terms(entry, accepted=how.accept_terms)
-    with store.scratch(meter.beat) as folder:
-        meter.say("converting", path.name)
-        card = how.convert(path, name, folder)
-        source = card.origin_sha256 or card.sha256
-        item = Installed(
-            name,
-            f"user-{card.sha256[:8]}",
-            (),
-            "user-supplied",
-            now(),
-            accepted,
-            (f"SHA-256 of what was imported: {source}",),
-        )
-        return add_own_files(store, name, folder, item)
+    def _install(self, entry: Entry, known: dict[str, Path], accepted: str) -> Installed:
+        missing = [file.name for file in entry.files if file.sha256 not in known]
+        if missing:
+            raise WrongUseError(
+                found=f"of {entry.name} these files are missing: {', '.join(missing[:5])}"
+                + (" ..." if missing[5:] else ""),
+                expected=f"all {len(entry.files)} files of {entry.name}",
+                remedy="Put all its files into one folder or zip and import that.",
+            )
+        store, needed = self.store, sum(file.size_bytes for file in entry.files)
+        self.meter.total_bytes = self.meter.done_bytes + needed
+        with store.lock(entry.name, self.meter.beat):
+            store.require_space(needed)
+            incoming = store.incoming(entry.name, entry.version)
+            records = tuple(self._copy(file, known[file.sha256], incoming) for file in entry.files)
+            item = Installed(entry.name, entry.version, records, "published, imported", now(), accepted)
+            return store.place(incoming, item)
+
+    def _copy(self, file: PublishedFile, source: Path, incoming: Path) -> FileRecord:
+        self.meter.say("copying", file.name)
+        target = incoming / file.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return copy_checked(source, Wanted(file.name, (), file.size_bytes, file.sha256), target, self.meter)
+
+    def _convert(self, path: Path, name: str) -> Installed:
+        entry, convert = self.store.catalogue.entry(name), self.supply.convert
+        if entry.kind is not Kind.MODEL or convert is None:
+            raise WrongUseError(
+                found=f"{path.name} is not one of the files that the catalogue publishes for {name}",
+                expected="the published files, recognised by their SHA-256",
+                remedy="Get them again from their source, unchanged.",
+            )
+        accepted = require_terms(entry, accepted=self.supply.accept_terms)
+        self.meter.say("converting", path.name)
+        self.scratch.mkdir()
+        card = convert(path, name, self.scratch)
+        note = f"SHA-256 of what was imported: {card.origin_sha256 or card.sha256}"
+        version = f"user-{card.sha256[:8]}"
+        item = Installed(name, version, (), "user-supplied", now(), accepted, (note,))
+        return add_own_files(self.store, name, self.scratch, item)
 
 
 def _record(path: Path, folder: Path) -> FileRecord:
