@@ -1,0 +1,1 @@
+"""Trained weights: reading foreign files, our own store format, and the card that says what they are."""
