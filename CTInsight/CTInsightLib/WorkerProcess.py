@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ctinsight.errors import ProcessingFailedError, WrongUseError
-from ctinsight.worker import EVENTS_FILE, LOG_FILE, MARKER_FILE, PROTOCOL
+from ctinsight.worker import EVENTS_FILE, LOG_FILE, MARKER_FILE, PROTOCOL, events_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,6 +70,25 @@ def workerEnvironment(base: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 @dataclass
+class _EventFile:
+    """A file of events that grows; each call reads what is new."""
+
+    path: Path
+    offset: int = 0
+    partial: bytes = b""
+
+    def read(self) -> list[dict[str, Any]]:
+        if not self.path.is_file():
+            return []
+        with self.path.open("rb") as stream:
+            stream.seek(self.offset)
+            new = stream.read()
+        self.offset += len(new)
+        *lines, self.partial = (self.partial + new).split(b"\n")
+        return [json.loads(line) for line in lines]
+
+
+@dataclass
 class WorkerProcess:
     """One resident worker, started when it is first needed.
 
@@ -82,8 +101,8 @@ class WorkerProcess:
     command: list[str] | None = None
     _process: subprocess.Popen[bytes] | None = None
     _folder: Path | None = None
-    _offset: int = 0
-    _partial: bytes = b""
+    _general: _EventFile | None = None
+    _answers: _EventFile | None = None
     _pending: str | None = None
     _numbers: Any = field(default_factory=lambda: count(1))
 
@@ -159,9 +178,6 @@ class WorkerProcess:
             return []
         ended = self._process.poll() is not None
         events = self._readEvents()
-        for event in events:
-            if event["event"] in ("result", "error", "pong") and event["id"] == self._pending:
-                self._pending = None
         if ended:
             events.extend(self._buryDeadWorker())
         return events
@@ -197,6 +213,7 @@ class WorkerProcess:
         sweepStaleFolders()
         self._folder = Path(tempfile.mkdtemp(prefix=f"{FOLDER_PREFIX}{os.getpid()}-"))
         (self._folder / MARKER_FILE).touch()
+        self._general = _EventFile(self._folder / EVENTS_FILE)
         command = self.command or [findPython(), "-m", "ctinsight", "worker"]
         with (self._folder / LOG_FILE).open("ab") as log:
             self._process = subprocess.Popen(
@@ -223,7 +240,7 @@ class WorkerProcess:
                 expected="a living worker",
                 remedy="Try again; a new worker is started. Its last words: " + self.logTail()[-400:],
             ) from error
-        self._pending = identity
+        self._pending, self._answers = identity, _EventFile(self._folder / events_file(identity))
         return identity
 
     def _refuseWhenBusy(self) -> None:
@@ -235,15 +252,19 @@ class WorkerProcess:
             )
 
     def _readEvents(self) -> list[dict[str, Any]]:
-        path = self._folder / EVENTS_FILE
-        if not path.is_file():
-            return []
-        with path.open("rb") as stream:
-            stream.seek(self._offset)
-            new = stream.read()
-        self._offset += len(new)
-        *lines, self._partial = (self._partial + new).split(b"\n")
-        return [json.loads(line) for line in lines]
+        events = self._general.read() + (self._answers.read() if self._answers else [])
+        answers = {"result", "error", "pong"}
+        if any(e["event"] in answers and e["id"] in (self._pending, None) for e in events):
+            self._finishRequest()
+        return events
+
+    def _finishRequest(self) -> None:
+        # What the request brought along is used up; the labelmap stays until the next request.
+        self._pending = None
+        for path in (self._answers.path, *self._folder.glob("input-*.npy")):
+            with suppress(OSError):  # on Windows the worker may hold its mapping a little longer
+                path.unlink(missing_ok=True)
+        self._answers = None
 
     def _buryDeadWorker(self) -> list[dict[str, Any]]:
         code, pending, tail = self._process.returncode, self._pending, self.logTail().strip()
@@ -266,7 +287,7 @@ class WorkerProcess:
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
         self._process, self._folder, self._pending = None, None, None
-        self._offset, self._partial = 0, b""
+        self._general, self._answers = None, None
 
 
 def _ownProcessGroup() -> dict[str, Any]:

@@ -105,6 +105,8 @@ class Worker:
         from ctinsight.report.result_json import to_document
 
         identity = request["id"]
+        for earlier in self.folder.glob("*-labelmap.npy"):
+            earlier.unlink(missing_ok=True)
         task = find_task(request.get("task"))
         scan = read_scan_of(request, self.folder)
         parameters = task.Parameters.from_dict(request.get("parameters", {}))
@@ -134,8 +136,13 @@ class Worker:
             {"protocol": PROTOCOL, "event": event, "id": identity, **values}, ensure_ascii=False
         )
         # One write per line, so that a reader never meets half an event that is not also without line end.
-        with (self.folder / EVENTS_FILE).open("ab") as stream:
+        with (self.folder / events_file(identity)).open("ab") as stream:
             stream.write(line.encode() + b"\n")
+
+
+def events_file(identity: str | None) -> str:
+    """Return the name of the file that takes the events of a request, or those of no request."""
+    return EVENTS_FILE if identity is None else f"events-{identity}.jsonl"
 
 
 def parse_request(line: str) -> dict[str, Any]:

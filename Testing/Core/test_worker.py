@@ -89,6 +89,17 @@ def test_the_worker_is_resident(a_worker: WorkerProcess) -> None:
     assert a_worker.pid == first
 
 
+def test_files_do_not_pile_up(a_worker: WorkerProcess) -> None:
+    """After three cases the private folder holds as many files as after one."""
+    counts = []
+    for _ in range(3):
+        _ask(a_worker)
+        _wait(a_worker)
+        assert a_worker.folder is not None
+        counts.append(len(list(a_worker.folder.iterdir())))
+    assert counts[0] == counts[2]
+
+
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
