@@ -13,6 +13,7 @@ from ctinsight.models.card import (
     file_records,
     refuse_other_sha256,
 )
+from ctinsight.models.importers.architecture import COUNTER
 from ctinsight.models.importers.keras_h5 import SIGNATURE, read_keras_h5
 from ctinsight.models.importers.tf_checkpoint import checkpoint_files, checkpoint_prefix, read_tf_checkpoint
 from ctinsight.models.importers.torch_file import is_safetensors, read_safetensors, read_torch_file
@@ -172,6 +173,5 @@ def _reader(path: Path, architecture: Architecture) -> tuple[tuple[Path, ...], R
 
 
 def _count(net: nn.Module) -> int:
-    from ctinsight.nets.drunet import parameter_count
-
-    return parameter_count(net)
+    """Count the stored numbers as Keras does: weights and moving statistics, no counters."""
+    return sum(tensor.numel() for name, tensor in net.state_dict().items() if not name.endswith(COUNTER))
