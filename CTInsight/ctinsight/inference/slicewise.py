@@ -207,8 +207,9 @@ def volume_at_thresholds(
     --------
     >>> from ctinsight.volume import Grid
     >>> grid = Grid((1, 1, 3), np.diag([10.0, 10.0, 10.0, 1.0]))
-    >>> volume_at_thresholds(np.array([[[0.35, 0.55, 0.9]]], np.float32), grid, (0.3, 0.5, 0.7))
-    ((0.3, 3.0), (0.5, 2.0), (0.7, 1.0))
+    >>> swept = volume_at_thresholds(np.array([[[0.35, 0.55, 0.9]]], np.float32), grid, (0.3, 0.5, 0.7))
+    >>> [(threshold, round(ml, 6)) for threshold, ml in swept]
+    [(0.3, 3.0), (0.5, 2.0), (0.7, 1.0)]
     """
     voxel_ml = grid.voxel_volume_ml
     return tuple((t, float(np.count_nonzero(probability_kji >= t) * voxel_ml)) for t in thresholds)

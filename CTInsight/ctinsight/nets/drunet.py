@@ -64,7 +64,7 @@ class _Norm(nn.BatchNorm2d):
             return super().forward(x)
         if self.statistics is Statistics.BATCH:
             return self._by_own_statistics(x)
-        return torch.cat([self._by_own_statistics(one) for one in x.split(1)])
+        return torch.cat([self._by_own_statistics(one) for one in x.unsqueeze(1)])
 
     def _by_own_statistics(self, x: Tensor) -> Tensor:
         if x.device.type == "cpu" and x.dtype == torch.float32:
