@@ -11,6 +11,7 @@ from scipy import ndimage
 from ctinsight.tasks.hematoma.fuzzy_cmeans import fuzzy_c_means
 from ctinsight.tasks.hematoma.intensity import grow_box, voxels_of
 from ctinsight.tasks.hematoma.threshold import (
+    GLOW_SHARE,
     GROWTH_MM,
     UPPER_HU,
     belongs_at_the_skull,
@@ -67,7 +68,8 @@ def blood_class(head: Head) -> BloodClass:
     the brighter one is looked at, at most four times. If it never reaches that value, or holds less than 0.1
     mL, there is no blood class.
     """
-    counts = _histogram(head.smooth_kji[interior(head)])
+    inner = interior(head)
+    counts = _histogram(head.smooth_kji[inner] - head.glow_kji[inner])
     required = core_threshold_hu(head)
     fluid, brain, bright = fuzzy_c_means(_BIN_CENTERS_HU, counts, START_HU).centers_hu
     lower, splits = brain, 0
@@ -110,7 +112,7 @@ def fuzzy_mask(head: Head) -> tuple[NDArray[np.bool_], BloodClass]:
 def _local_blood(
     head: Head, box: tuple[slice, slice, slice], core: NDArray[np.bool_], classes: BloodClass
 ) -> NDArray[np.bool_]:
-    smooth = head.smooth_kji[box]
+    smooth = head.smooth_kji[box] - GLOW_SHARE * head.glow_kji[box]
     distance = ndimage.distance_transform_edt(~core, sampling=head.spacing_kji_mm)
     counted = (distance <= SURROUNDINGS_MM) & interior(head)[box]
     start = (

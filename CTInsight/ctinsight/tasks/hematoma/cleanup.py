@@ -103,11 +103,13 @@ def _judge(
     inside = ndimage.distance_transform_edt(np.pad(part, 1), sampling=head.spacing_kji_mm)
     near_skull_mm = max(rules.edge_distance_mm, 1.1 * max(head.spacing_kji_mm))
     smooth = head.smooth_kji[box][part]
+    # The rim beside the skull holds bone in part, which says nothing of the region itself.
+    inner = depth > EDGE_MARGIN_MM if (depth > EDGE_MARGIN_MM).any() else np.ones(depth.shape, dtype=np.bool_)
     center = head.grid.ras_from_ijk(np.argwhere(part).mean(axis=0)[::-1] + [s.start for s in box[::-1]])
     region = Region(
         volume_ml=float(part.sum()) * head.grid.voxel_volume_ml,
-        mean_hu=float(hu.mean()),
-        bright_fraction=float(np.mean(smooth > rules.calcification_hu)),
+        mean_hu=float(hu[inner].mean()),
+        bright_fraction=float(np.mean(smooth[inner] > rules.calcification_hu)),
         inner_radius_mm=float(inside.max()),
         edge_fraction=float(np.mean(depth <= near_skull_mm)),
         contact_radius_mm=_contact_radius_mm(part, box, head),

@@ -24,6 +24,17 @@ SMOOTHING_MM = 0.7
 #: Values above are bone or metal; they are cut off before smoothing so that they cannot brighten neighbours.
 CLIP_HU = (-40.0, 130.0)
 
+#: Voxels above this that hang together with the outside are skull, whatever the brain mask says: half bone,
+#: or more where slices are thick.
+BONE_HU = 150.0
+
+#: From this distance to the skull inwards (mm) brain counts as free of its glow, which is at most so many HU.
+GLOW_REACH_MM = 12
+GLOW_LIMIT_HU = 20.0
+#: The glow is read at this quantile of each shell: extra-axial blood over a third of the skull leaves it in
+#: brain.
+GLOW_QUANTILE = 0.4
+
 #: Brain tissue lies in this range on every CT; the mode is looked for here (grey 37-41, white 20-32 HU).
 TISSUE_RANGE_HU = (15.0, 55.0)
 
@@ -72,9 +83,15 @@ class Head:
         return np.asarray(distance[1:-1, 1:-1, 1:-1], dtype=np.float32)
 
     @cached_property
+    def glow_kji(self) -> NDArray[np.float32]:
+        """How much brighter each voxel is for lying near the skull, HU; see :func:`skull_glow`."""
+        return skull_glow(self.smooth_kji, self.depth_mm)
+
+    @cached_property
     def tissue(self) -> BrainTissue:
-        """The brain's own attenuation."""
-        return brain_tissue(self.smooth_kji[self.brain_kji & (self.depth_mm > 3.0)])
+        """The brain's own attenuation, without the glow of the skull."""
+        inner = self.brain_kji & (self.depth_mm > 3.0)
+        return brain_tissue(self.smooth_kji[inner] - self.glow_kji[inner])
 
     def whole(self, mask_kji: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Put a mask of the box back into the whole volume."""
@@ -115,7 +132,17 @@ def cut_to_brain(volume: Volume, brain_kji: NDArray[np.bool_], *, margin_voxels:
         )
     box = grow_box(found[0], margin_voxels, brain_kji.shape)
     hu = np.asarray(volume.array_kji[box], dtype=np.float32)
-    return Head(hu, brain_kji[box].copy(), sub_grid(volume.grid, box), box, volume.grid.shape_kji)
+    brain = without_bone(hu, brain_kji[box])
+    return Head(hu, brain, sub_grid(volume.grid, box), box, volume.grid.shape_kji)
+
+
+def without_bone(hu_kji: NDArray[np.float32], brain_kji: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Take bone that hangs together with the outside out of a brain mask; calcified plexus stays."""
+    solid = ~brain_kji | (hu_kji > BONE_HU)
+    outside = np.pad(solid, 1, constant_values=True)
+    labels, _count = ndimage.label(outside)
+    bone: NDArray[np.bool_] = labels[1:-1, 1:-1, 1:-1] == labels[0, 0, 0]
+    return np.asarray(brain_kji & ~bone)
 
 
 def grow_box(
@@ -165,6 +192,40 @@ def smooth_inside(
     weight = ndimage.gaussian_filter(mask_kji.astype(np.float32), sigma, truncate=3.0)
     summed = ndimage.gaussian_filter(np.where(mask_kji, values_kji, np.float32(0)), sigma, truncate=3.0)
     return np.asarray(summed / np.maximum(weight, np.float32(1e-6)), dtype=np.float32)
+
+
+def skull_glow(smooth_kji: NDArray[np.float32], depth_mm: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Measure how beam hardening and half-bone voxels brighten a head towards its skull.
+
+    A low quantile over all voxels of the same distance to the skull (in shells of 1 mm), minus that of the
+    shell at ``GLOW_REACH_MM``; it never rises inwards and is at most ``GLOW_LIMIT_HU``.
+
+    Parameters
+    ----------
+    smooth_kji
+        (slices, rows, columns), HU.
+    depth_mm
+        Distance to the skull; 0 outside the brain.
+
+    Returns
+    -------
+    NDArray
+        HU to take off, 0 outside the brain and in its depth.
+    """
+    shells = np.minimum(np.ceil(depth_mm).astype(np.int16), GLOW_REACH_MM)
+    order = range(1, GLOW_REACH_MM + 1)
+    inside = smooth_kji[depth_mm > 0]
+    number = shells[depth_mm > 0]
+    levels = [
+        float(np.quantile(inside[number == n], GLOW_QUANTILE)) if (number == n).any() else np.nan
+        for n in order
+    ]
+    if not np.isfinite(levels[-1]):
+        return np.zeros_like(smooth_kji)
+    rise = np.nan_to_num(np.array(levels) - levels[-1])
+    falling = np.maximum.accumulate(rise[::-1])[::-1]
+    table = np.concatenate([[0.0], np.clip(falling, 0.0, GLOW_LIMIT_HU)])
+    return np.asarray(table[shells], dtype=np.float32)
 
 
 def brain_tissue(values_hu: NDArray[np.float32]) -> BrainTissue:

@@ -79,7 +79,7 @@ class CleanUpRules:
     calcification_hu: float = 100.0
     min_inner_radius_mm: float = 2.5
     edge_distance_mm: float = 5.0
-    max_edge_fraction: float = 0.6
+    max_edge_fraction: float = 0.5
     min_contact_radius_mm: float = 14.0
     max_outward_rise_hu: float = 12.0
 

@@ -20,19 +20,25 @@ if TYPE_CHECKING:
 #: A core is brighter than brain tissue by this many standard deviations, kept between these HU: acute blood
 #: is 50-80 HU, brain below 45 (guide values of any CT textbook; the limits keep noise from moving them far).
 CORE_DEVIATIONS = 3.0
-CORE_LIMITS_HU = (45.0, 56.0)
+CORE_LIMITS_HU = (45.0, 50.0)
 
 #: No core starts this close to the edge of the brain, where bone shares the voxel (mm).
-EDGE_MARGIN_MM = 2.0
+EDGE_MARGIN_MM = 1.5
 
-#: Thinnest core: a ball of this radius (mm) must fit, so that noise and hair lines start nothing.
-CORE_RADIUS_MM = 1.0
+#: Thinnest core: a ball of this radius (mm) must fit, so that noise, falx and the bright rim along the skull
+#: start nothing and bleeds beside the skull are not joined by it.
+CORE_RADIUS_MM = 1.5
 
 #: How far a region may grow beyond its core, mm; the rim of a bleed is a matter of blur, not of centimetres.
 GROWTH_MM = 6.0
 
 #: The highest HU of clotted blood; what is brighter is calcification, bone or metal.
 UPPER_HU = 95.0
+
+#: Share of the skull's glow that is taken off where a border is drawn: all of it where beam hardening
+#: brightens blood and brain alike, half where only the brain beside the blood holds bone in part; real heads
+#: have both.
+GLOW_SHARE = 0.75
 
 #: Radius in mm over which a click is averaged.
 CLICK_RADIUS_MM = 2.0
@@ -70,7 +76,7 @@ def core_threshold_hu(head: Head) -> float:
 
 def candidate_cores(head: Head) -> NDArray[np.bool_]:
     """Find bright cores, (slices, rows, columns) bool: brighter than tissue, off the edge, not hair-thin."""
-    bright = (head.smooth_kji >= core_threshold_hu(head)) & interior(head)
+    bright = (head.smooth_kji - head.glow_kji >= core_threshold_hu(head)) & interior(head)
     return opened(bright, head.grid, CORE_RADIUS_MM)
 
 
@@ -191,7 +197,8 @@ def _grow(
     every_core: NDArray[np.bool_],
     range_hu: tuple[float, float] | None,
 ) -> NDArray[np.bool_]:
-    smooth, brain = head.smooth_kji[box], head.brain_kji[box]
+    brain = head.brain_kji[box]
+    smooth = head.smooth_kji[box] - GLOW_SHARE * head.glow_kji[box]
     distance = ndimage.distance_transform_edt(~core, sampling=head.spacing_kji_mm)
     ring = (distance > RING_MM[0]) & (distance <= RING_MM[1]) & brain & ~every_core
     blood_hu = core_value_hu(head.hu_kji[box], core, head.spacing_kji_mm)
@@ -204,9 +211,10 @@ def _grow(
 def belongs_at_the_skull(
     head: Head, box: tuple[slice, slice, slice], core_distance_mm: NDArray[np.float32]
 ) -> NDArray[np.bool_]:
-    """Say where bright voxels count: beside the skull only straight outside a core, as bone brightens."""
+    """Say where bright voxels count: beside the skull only straight outside a core, or like blood."""
     rim = head.depth_mm[box] <= EDGE_MARGIN_MM
-    return np.asarray(~rim | (core_distance_mm <= EDGE_MARGIN_MM + 1.0))
+    like_blood = head.smooth_kji[box] <= UPPER_HU
+    return np.asarray(~rim | like_blood | (core_distance_mm <= EDGE_MARGIN_MM + 1.0))
 
 
 def connected_to(start_kji: NDArray[np.bool_], allowed_kji: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -1,0 +1,181 @@
+"""HematomaVolume from a CT to a result, one case and many."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from ctinsight.errors import Cancelled, InputRefusedError, WeightsMissingError, WrongUseError
+from ctinsight.files import ReadOptions, write_volume
+from ctinsight.phantoms import demo_head
+from ctinsight.progress import Progress
+from ctinsight.tasks.hematoma import Method, Parameters, measure_segmentation, run, run_batch
+from ctinsight.tasks.hematoma import batch as batch_module
+from ctinsight.volume import Acquisition, Scan, Volume
+
+
+@pytest.fixture(scope="module")
+def a_case():
+    """Return the demonstration head, whose bleed of 25 mL lies on the left."""
+    return demo_head()
+
+
+@pytest.fixture(scope="module")
+def a_scan(a_case):
+    """Return it as if it had been read."""
+    return Scan(a_case.volume, Acquisition("phantom"))
+
+
+@pytest.fixture(scope="module")
+def a_result(a_scan):
+    """Return what the threshold method finds in it."""
+    return run(a_scan)
+
+
+def test_the_demonstration_head_has_its_25_ml_on_the_left(a_case, a_result):
+    """The volume is within 2 % of the formula's, and the side is the patient's."""
+    assert a_result.finding("volume_ml").value == pytest.approx(a_case.truth_ml, rel=0.02)
+    assert a_result.finding("largest_side").value == "left"
+
+
+def test_the_true_mask_is_measured_within_2_percent(a_case, a_scan, a_result):
+    """Counting the voxels of the truth itself gives the volume by formula."""
+    measured = measure_segmentation(a_scan, a_case.truth_kji)
+    assert measured.finding("volume_ml").value == pytest.approx(a_case.truth_ml, rel=0.02)
+
+
+def test_a_result_measured_again_from_its_own_mask_is_the_same(a_scan, a_result):
+    """Findings and tables of an unchanged mask agree, but for the side, which needs the brain."""
+    from ctinsight.tasks.hematoma import Known
+
+    again = measure_segmentation(a_scan, a_result.segmentation.mask_kji("hematoma"), known=Known())
+    for key in ("volume_ml", "abc2_simple_ml", "abc2_weighted_ml", "two_thirds_sh_ml", "mean_hu"):
+        assert again.finding(key).value == pytest.approx(a_result.finding(key).value)
+    assert again.table("slices") == a_result.table("slices")
+
+
+def test_stages_are_told_and_timed(a_result):
+    """The manifest holds the seconds of every stage."""
+    stages = " ".join(a_result.manifest["stage_seconds"])
+    for words in ("checking the input", "finding the brain", "seeded threshold", "measuring"):
+        assert words in stages
+
+
+def test_nothing_of_the_patient_is_in_the_manifest(a_result):
+    """Only plain values, no folder names: it can be written as JSON."""
+    text = json.dumps(a_result.manifest)
+    assert "/" not in text.replace("75/25", "")
+
+
+def test_a_listener_can_stop_a_run(a_scan):
+    """Raising Cancelled from the listener ends the run at once."""
+
+    def stop(_event):
+        raise Cancelled(found="stopped", expected="a result", remedy="start again")
+
+    with pytest.raises(Cancelled):
+        run(a_scan, progress=Progress(stop))
+
+
+def test_an_image_without_a_head_is_refused():
+    """A box of air must not be measured."""
+    air = Scan(
+        Volume(np.full((20, 64, 64), -1000, dtype=np.int16), np.diag([2.0, 2.0, 5.0, 1.0])), Acquisition("x")
+    )
+    with pytest.raises(InputRefusedError):
+        run(air)
+
+
+def test_drunet_without_weights_says_how_to_get_them(a_scan, tmp_path, monkeypatch):
+    """A path that is not there ends with exit code 4 and names the import and the other methods."""
+    with pytest.raises(WeightsMissingError, match="ctinsight models import") as caught:
+        run(a_scan, Parameters(method=Method.DRUNET, weights=tmp_path / "none.h5"))
+    assert caught.value.exit_code == 4
+    assert "need no weights" in caught.value.remedy
+
+
+class Written(list):
+    """Stands in for the report: leaves the file that marks a result, and lists the folders it was given."""
+
+    def __call__(self, _result, _scan, folder, **_options):
+        """Write nothing but the mark."""
+        self.append(folder.name)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "result.json").write_text("{}")
+
+
+@pytest.fixture
+def two_patients(tmp_path, a_case, monkeypatch, a_result):
+    """Make two patients, one with a head and one with a broken file; the head's result is known."""
+    folder = tmp_path / "in"
+    (folder / "ada").mkdir(parents=True)
+    write_volume(a_case.volume, folder / "ada" / "ct.nii.gz")
+    (folder / "bob").mkdir()
+    (folder / "bob" / "ct.nii.gz").write_bytes(b"no image")
+    monkeypatch.setattr(batch_module, "run", lambda *_: a_result)
+    return folder
+
+
+def read_table(path):
+    """Read the batch's table."""
+    with path.open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_a_batch_goes_on_after_a_bad_case(two_patients, tmp_path):
+    """One row per patient: the head is measured, the broken file is refused and says why."""
+    cases = list(run_batch(two_patients, tmp_path / "out", Parameters(), write=Written()))
+    assert [c.name for c in cases] == ["ada", "bob"]
+    rows = read_table(tmp_path / "out" / "batch.csv")
+    assert rows[0]["status"] in {"done", "warn"}
+    assert float(rows[0]["volume_ml"]) == pytest.approx(25.0, rel=0.02)
+    assert rows[1]["status"] in {"refused", "error"}
+    assert rows[1]["message"]
+
+
+def test_a_batch_resumes_where_nothing_changed(two_patients, tmp_path):
+    """The second run writes no finished case again, and the table is the same."""
+    list(run_batch(two_patients, tmp_path / "out", Parameters(), write=Written()))
+    before = read_table(tmp_path / "out" / "batch.csv")
+    again = Written()
+    cases = list(run_batch(two_patients, tmp_path / "out", Parameters(), write=again))
+    assert cases[0].resumed
+    assert again == []
+    assert read_table(tmp_path / "out" / "batch.csv") == before
+
+
+def test_a_batch_computes_again_with_other_parameters(two_patients, tmp_path):
+    """Another method, or another reading option, is another result."""
+    list(run_batch(two_patients, tmp_path / "out", Parameters(), write=Written()))
+    again = Written()
+    other = Parameters(method=Method.FUZZY_C_MEANS)
+    list(run_batch(two_patients, tmp_path / "out", other, write=again))
+    list(run_batch(two_patients, tmp_path / "out", other, options=ReadOptions(allow_gaps=True), write=again))
+    assert again == ["ada", "ada"]
+
+
+def test_a_batch_of_an_empty_folder_is_a_wrong_call(tmp_path):
+    """No patient, no table."""
+    with pytest.raises(WrongUseError, match="no patient"):
+        list(run_batch(tmp_path, tmp_path / "out", Parameters(), write=Written()))
+
+
+def test_two_cases_of_one_name_are_a_wrong_call(tmp_path):
+    """a.nii and a.mha would write into one folder."""
+    (tmp_path / "a.nii").touch()
+    (tmp_path / "a.mha").touch()
+    with pytest.raises(WrongUseError, match="named a"):
+        list(run_batch(tmp_path, tmp_path / "out", Parameters(), write=Written()))
+
+
+@pytest.mark.slow
+def test_a_real_head_without_a_bleed_has_no_blood(shared):
+    """An old infarct, atrophy, calcified plexus and slices of 4 to 7 mm: 0 mL by each method."""
+    from ctinsight.files import read_scan
+
+    scan = read_scan(shared / "data" / "head_ncct_ge" / "dicom")
+    for method in (Method.THRESHOLD, Method.FUZZY_C_MEANS, Method.ACTIVE_CONTOUR):
+        assert run(scan, Parameters(method=method)).finding("volume_ml").value == 0.0
