@@ -4,12 +4,14 @@
 
     CTInsightError                  found, expected, what to do
      ├── WrongUseError              an option or argument is off              exit 2
-     │    └── TermsNotAcceptedError a model's terms must be accepted first
+     │    ├── TermsNotAcceptedError a model's terms must be accepted first
+     │    └── UnansweredError       a score or guideline asks what was not stated
      ├── InputRefusedError          the data must not be measured as it is    exit 3
      │    ├── GeometryError         the grid is sheared, singular, not finite
      │    ├── UnreadableFileError   the bytes are not what the name promises
      │    ├── NotCTError            MR, an 8-bit picture, a localizer
      │    ├── SliceGapError         slices are missing, or two lie at one place
+     │    ├── NotApplicableError    a score or guideline does not cover this case
      │    └── UnsafeArchiveError    an archive names places outside, or would grow without end
      ├── WeightsMissingError        a method needs weights that are not here  exit 4
      ├── WrongWeightsError          the file holds another network            exit 4
@@ -70,6 +72,10 @@ class TermsNotAcceptedError(WrongUseError):
     """The model may be used only by who accepts its terms; read them, then accept or leave it."""
 
 
+class UnansweredError(WrongUseError):
+    """A published score or guideline needs answers that were not given; state the items named."""
+
+
 class InputRefusedError(CTInsightError):
     """The input would give a wrong number; choose or repair the input."""
 
@@ -90,6 +96,10 @@ class NotCTError(InputRefusedError):
 
 class SliceGapError(InputRefusedError):
     """Slices are missing or doubled; complete the series, or allow gaps knowingly."""
+
+
+class NotApplicableError(InputRefusedError):
+    """A published score or guideline does not cover this person or finding; go on without it."""
 
 
 class UnsafeArchiveError(InputRefusedError):
