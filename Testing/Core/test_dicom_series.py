@@ -157,3 +157,26 @@ def test_slices_that_are_links_are_read(tmp_path):
     for path in paths:
         (tmp_path / "links" / path.name).symlink_to(path)
     assert read_scan(tmp_path / "links").volume.array_kji.shape[0] == 4
+
+
+@pytest.mark.parametrize("uid", ["", "1.2.3"])
+def test_slices_of_two_patients_never_become_one_volume(tmp_path, uid):
+    """Two halves of a stack that share a series UID, or have none, but name different patients: refused."""
+    tags = {"SeriesInstanceUID": uid}
+    lower = replace(_AXIAL, tags={**tags, "PatientID": "A"})
+    upper = replace(_AXIAL, tags={**tags, "PatientID": "B"}, table_mm=(20.0, 25.0, 30.0, 35.0))
+    write_series(tmp_path / "lower", lower)
+    write_series(tmp_path / "upper", upper)
+    with pytest.raises(WrongUseError, match="2 patients"):
+        read_scan(tmp_path)
+
+
+def test_slices_of_two_examinations_never_become_one_volume(tmp_path):
+    """One series UID in two studies of a patient: four slices of one are read, and the other is named."""
+    for number, start in enumerate((0.0, 20.0)):
+        table = tuple(start + 5.0 * n for n in range(4))
+        tags = {"SeriesInstanceUID": "1.2.3", "StudyInstanceUID": f"1.2.{number}"}
+        write_series(tmp_path / str(number), replace(_AXIAL, table_mm=table, tags=tags))
+    scan = read_scan(tmp_path)
+    assert scan.volume.array_kji.shape[0] == 4
+    assert any("2 examinations" in note for note in scan.acquisition.notes)

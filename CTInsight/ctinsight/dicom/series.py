@@ -78,11 +78,15 @@ def _normal(frame: Frame) -> np.ndarray | None:
 
 
 def group_series(frames: Sequence[Frame]) -> list[Series]:
-    """Gather slices by series UID; localizers and slices of another geometry are left out of each."""
-    by_uid: dict[tuple[str, str], list[Frame]] = defaultdict(list)
+    """Gather slices by series UID; localizers and slices of another geometry are left out of each.
+
+    A UID that is empty, or that several patients or examinations were given by mistake, joins nothing.
+    """
+    together: dict[tuple[str, str, int, int], list[Frame]] = defaultdict(list)
     for frame in frames:
-        by_uid[frame.series.uid, frame.series.modality].append(frame)
-    return [_largest_stack(members) for members in by_uid.values()]
+        facts = frame.series
+        together[facts.uid, facts.modality, facts.patient_key, facts.study_key].append(frame)
+    return [_largest_stack(members) for members in together.values()]
 
 
 def _largest_stack(frames: list[Frame]) -> Series:
