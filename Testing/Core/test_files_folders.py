@@ -5,13 +5,20 @@ from __future__ import annotations
 import stat
 import tempfile
 import zipfile
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
 
-from ctinsight.errors import InputRefusedError, NotCTError, UnreadableFileError, WrongUseError
+from ctinsight.errors import (
+    InputRefusedError,
+    NotCTError,
+    SliceGapError,
+    UnreadableFileError,
+    WrongUseError,
+)
 from ctinsight.files import ReadOptions, read_scan, write_volume
 from ctinsight.volume import Volume
 from makers.dicom_series import SeriesRecipe, write_series
@@ -149,7 +156,7 @@ def test_pictures_need_a_spacing_and_a_thickness(tmp_path):
 
 def test_pictures_are_stacked_by_number_and_turned_into_hu(tmp_path):
     """Files 2, 9, 10 in this order; grey 0, 51, 255 of window 40/80 are 0, 16, 80 HU; the notes say so."""
-    for name, grey in (("10.png", 255), ("9.png", 51), ("2.png", 0)):
+    for name, grey in (("10.png", 255), ("9.png", 51), ("8.png", 0)):
         _picture(tmp_path / name, grey)
     scan = read_scan(tmp_path, _SIZED)
     assert scan.volume.array_kji[:, 0, 0] == pytest.approx([0, 16, 80])
@@ -219,3 +226,26 @@ def test_impossible_picture_sizes_are_refused(tmp_path, bad):
     _picture(tmp_path / "1.png", 0)
     with pytest.raises(WrongUseError):
         read_scan(tmp_path, ReadOptions(spacing_mm=bad[:2], thickness_mm=bad[2]))
+
+
+@pytest.mark.parametrize("names", [(1, 2, 4), (2, 4, 5), (10, 20, 40)])
+def test_a_missing_picture_is_refused(tmp_path, names):
+    """Slices 1, 2 and 4 at one distance would make slice 4 lie where 3 was: the volume would be too small."""
+    for name in names:
+        _picture(tmp_path / f"{name}.png", 0)
+    with pytest.raises(SliceGapError, match="jump"):
+        read_scan(tmp_path, _SIZED)
+
+
+def test_a_series_cannot_be_chosen_among_pictures(tmp_path):
+    """--series is refused, not ignored."""
+    _picture(tmp_path / "1.png", 0)
+    with pytest.raises(WrongUseError, match="--series"):
+        read_scan(tmp_path, replace(_SIZED, series="3"))
+
+
+def test_a_thickness_of_zero_is_an_option_too(tmp_path):
+    """A NIfTI file with --thickness-mm 0 is refused like any other thickness."""
+    write_volume(_volume(), tmp_path / "a.nii")
+    with pytest.raises(WrongUseError):
+        read_scan(tmp_path / "a.nii", ReadOptions(thickness_mm=0.0))

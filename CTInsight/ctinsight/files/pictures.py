@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ctinsight.errors import NotCTError, WrongUseError
+from ctinsight.errors import NotCTError, SliceGapError, WrongUseError
 from ctinsight.files.rawdata import unreadable
 from ctinsight.volume import Acquisition, Scan, Volume
 
@@ -29,6 +30,8 @@ def read_pictures(paths: list[Path], options: ReadOptions) -> Scan:
     ------
     WrongUseError
         Spacing or thickness not given, or names that are not numbers.
+    SliceGapError
+        Numbers missing among the names.
     NotCTError
         Colours, more than 8 bits, or pictures of different size.
     """
@@ -36,7 +39,7 @@ def read_pictures(paths: list[Path], options: ReadOptions) -> Scan:
         raise WrongUseError(
             found=f"a folder of {len(paths)} pictures, which carry no size in mm",
             expected="the spacing of pixels and of slices in mm",
-            remedy="Give --spacing ROW COLUMN and --thickness-mm, or better the DICOM series itself.",
+            remedy="Give --spacing ROW,COLUMN and --thickness-mm, or better the DICOM series itself.",
         )
     sizes = (*options.spacing_mm, options.thickness_mm)
     center, width = options.window or _BRAIN_WINDOW
@@ -79,7 +82,21 @@ def _in_order(paths: list[Path]) -> list[Path]:
             expected="one folder with slices named 1.png, 2.png, ... from the lowest up",
             remedy="Rename the pictures by their slice number, or give the DICOM series itself.",
         )
+    _refuse_holes(sorted(numbers))
     return [numbers[n] for n in sorted(numbers)]
+
+
+def _refuse_holes(numbers: list[int]) -> None:
+    """Refuse numbers that do not rise by one even step: the one given distance of slices would be false."""
+    steps = [after - before for before, after in pairwise(numbers)]
+    usual = min(steps, default=1)
+    holes = [f"{n}-{n + step}" for n, step in zip(numbers, steps, strict=False) if step != usual]
+    if holes:
+        raise SliceGapError(
+            found=f"picture numbers that jump ({', '.join(holes[:5])}) where others rise by {usual}",
+            expected="numbers without holes, so that one distance holds for all slices",
+            remedy="Add the missing slices, or give the DICOM series itself.",
+        )
 
 
 def _read_grey(path: Path) -> NDArray[np.uint8]:

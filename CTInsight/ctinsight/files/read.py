@@ -135,7 +135,7 @@ def _suffix(path: Path) -> str:
 
 
 def _refuse_picture_options(options: ReadOptions) -> None:
-    if options.spacing_mm or options.thickness_mm or options.window:
+    if (options.spacing_mm, options.thickness_mm, options.window) != (None, None, None):
         raise WrongUseError(
             found="a spacing, slice thickness or window for an image that carries its own",
             expected="these only for folders of PNG or JPG slices",
@@ -143,14 +143,16 @@ def _refuse_picture_options(options: ReadOptions) -> None:
         )
 
 
-def _read_image(path: Path, options: ReadOptions) -> Scan:
-    _refuse_picture_options(options)
+def _refuse_series(options: ReadOptions, kind: str) -> None:
     if options.series is not None:
         raise WrongUseError(
-            found=f"--series for the single image {path.name}",
-            expected="--series only for DICOM",
-            remedy="Leave --series away.",
+            found=f"--series for {kind}", expected="--series only for DICOM", remedy="Leave --series away."
         )
+
+
+def _read_image(path: Path, options: ReadOptions) -> Scan:
+    _refuse_picture_options(options)
+    _refuse_series(options, f"the single image {path.name}")
     stored = _READERS[_suffix(path)](path)
     if stored.content != "image":
         raise NotCTError(
@@ -193,6 +195,7 @@ def _read_folder(folder: Path, options: ReadOptions, name: str | None = None) ->
     pictures = [file for file in files if file.suffix.lower() in PICTURE_SUFFIXES]
     images = [file for file in files if _suffix(file) in _READERS]
     if pictures and not images:
+        _refuse_series(options, f"{len(pictures)} pictures")
         return read_pictures(pictures, options)
     if len(images) == 1:
         return _read_image(images[0], options)
