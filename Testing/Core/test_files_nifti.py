@@ -57,6 +57,7 @@ def test_the_plain_file_is_read(nifti):
     [
         ({"qform": 0, "sform": 0}, "no orientation"),
         ({"sform": 0, "pixdim": (1, 0, 0.5, 4, 0, 0, 0, 0)}, "spacing"),
+        ({"pixdim": (1, 0.5, 0.5, 4.02, 0, 0, 0, 0)}, "spacings"),
         ({"srow_x": (-0.5, 0.25, 0, 20)}, "sform"),
         ({"qform": 0, "srow_x": (-0.5, 0.3, 0, 20), "srow_y": (0, 0.4, 0, -30)}, "shear"),
         ({"srow_x": (0, 0, 0, 20)}, "sform"),
