@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import stat
 import tempfile
 import zipfile
@@ -15,6 +16,7 @@ import SimpleITK as sitk  # noqa: N813
 from ctinsight.errors import (
     InputRefusedError,
     NotCTError,
+    NotEnoughSpaceError,
     SliceGapError,
     UnreadableFileError,
     WrongUseError,
@@ -155,7 +157,7 @@ def test_pictures_need_a_spacing_and_a_thickness(tmp_path):
 
 
 def test_pictures_are_stacked_by_number_and_turned_into_hu(tmp_path):
-    """Files 2, 9, 10 in this order; grey 0, 51, 255 of window 40/80 are 0, 16, 80 HU; the notes say so."""
+    """Files 8, 9, 10 in this order; grey 0, 51, 255 of window 40/80 are 0, 16, 80 HU; the notes say so."""
     for name, grey in (("10.png", 255), ("9.png", 51), ("8.png", 0)):
         _picture(tmp_path / name, grey)
     scan = read_scan(tmp_path, _SIZED)
@@ -249,3 +251,16 @@ def test_a_thickness_of_zero_is_an_option_too(tmp_path):
     write_volume(_volume(), tmp_path / "a.nii")
     with pytest.raises(WrongUseError):
         read_scan(tmp_path / "a.nii", ReadOptions(thickness_mm=0.0))
+
+
+def test_a_full_disk_is_not_called_a_damaged_zip(tmp_path, monkeypatch):
+    """Fetching the zip again would not help: the error speaks of space."""
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("a.dcm", b"1")
+
+    def full(*_args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("ctinsight.files.archive._extract", full)
+    with pytest.raises(NotEnoughSpaceError, match="no space"):
+        read_scan(tmp_path / "a.zip")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import nibabel
 import numpy as np
 import pytest
@@ -126,3 +129,30 @@ def test_real_metaimages_agree_with_itk(shared, name):
     expected = np.array(image.TransformIndexToPhysicalPoint(last)) * (-1, -1, 1)
     assert volume.grid.ras_from_ijk(last) == pytest.approx(expected, abs=1e-4)
     assert np.array_equal(volume.array_kji, sitk.GetArrayFromImage(image))
+
+
+_WRITE_WITH_LITTLE_SPACE = """
+import resource, sys
+import numpy as np
+from pathlib import Path
+from ctinsight.errors import ProcessingFailedError
+from ctinsight.files import write_volume
+from ctinsight.volume import Volume
+volume = Volume(np.random.default_rng(0).integers(0, 9999, (40, 40, 40)).astype(np.int16), np.eye(4))
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+try:
+    write_volume(volume, Path(sys.argv[1]))
+except ProcessingFailedError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of files")
+@pytest.mark.parametrize("ending", _FORMATS)
+def test_a_file_that_does_not_fit_is_an_error_and_not_a_short_file(tmp_path, ending):
+    """With room for 20 000 bytes a volume of 128 000 is refused in words, and no file is left."""
+    path = tmp_path / f"a.{ending}"
+    command = [sys.executable, "-c", _WRITE_WITH_LITTLE_SPACE, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "could not be written" in done.stdout, done.stderr
+    assert list(tmp_path.iterdir()) == []

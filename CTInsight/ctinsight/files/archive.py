@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import stat
+import tempfile
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from ctinsight.errors import InputRefusedError, UnreadableFileError
+from ctinsight.errors import InputRefusedError, NotEnoughSpaceError, UnreadableFileError
 from ctinsight.files.rawdata import GET_AGAIN, MAX_IMAGE_BYTES
 
 if TYPE_CHECKING:
@@ -38,9 +40,25 @@ def extract_zip(path: Path, folder: Path) -> None:
             _refuse_bombs(path, members)
             for member in members:
                 _extract(archive, member, _safe_target(path, member, folder))
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, ValueError) as error:
+    except OSError as error:
+        _refuse_full_disk(path, error)
+        raise UnreadableFileError(
+            found=f"{path.name}: a zip whose entries cannot be unpacked ({error.strerror or error})",
+            expected="entries with names that differ and that a disk can hold",
+            remedy="Unpack it yourself and name the folder.",
+        ) from error
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError) as error:
         raise UnreadableFileError(
             found=f"{path.name}: a damaged zip ({error})", expected="a complete zip", remedy=GET_AGAIN
+        ) from error
+
+
+def _refuse_full_disk(path: Path, error: OSError) -> None:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        raise NotEnoughSpaceError(
+            found=f"no space to unpack {path.name} in {tempfile.gettempdir()}",
+            expected="free space for the unpacked files",
+            remedy="Free some space, set TMPDIR to a larger disk, or unpack it yourself and name the folder.",
         ) from error
 
 

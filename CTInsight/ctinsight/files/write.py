@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import SimpleITK as sitk  # noqa: N813
 
-from ctinsight.errors import ProcessingFailedError, WrongUseError
+from ctinsight.errors import ProcessingFailedError, UnreadableFileError, WrongUseError
+from ctinsight.files.nifti import read_nifti
 from ctinsight.files.rawdata import LPS_SIGNS, with_signs
 from ctinsight.terms import Term, terms
 
@@ -110,15 +111,19 @@ def _image(array_kji: NDArray[Any], grid: Grid) -> Any:
 
 
 def _write(image: Any, path: Path) -> None:
-    with _replacing(path) as temporary:
-        try:
+    try:
+        with _replacing(path) as temporary:
             sitk.WriteImage(image, str(temporary), useCompression=True)
-        except RuntimeError as error:
-            raise ProcessingFailedError(
-                found=f"{path.name} could not be written",
-                expected="a folder with space that may be written to",
-                remedy=f"Check the folder {path.parent} and the free space.",
-            ) from error
+            if path.name.lower().endswith((".nii", ".nii.gz")):
+                # ITK's NIfTI writer says nothing when the disk is full and leaves a file that ends early.
+                read_nifti(temporary)
+    except (RuntimeError, OSError, UnreadableFileError) as error:
+        reason = f" ({error.strerror})" if isinstance(error, OSError) and error.strerror else ""
+        raise ProcessingFailedError(
+            found=f"{path.name} could not be written{reason}",
+            expected="a folder with free space that may be written to",
+            remedy="Free some space, name another folder, or ask for the right to write there.",
+        ) from error
 
 
 @contextmanager
