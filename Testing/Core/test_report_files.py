@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
+import os
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from ctinsight import RESEARCH_USE_ONLY
-from ctinsight.errors import UnreadableFileError, WrongUseError
+from ctinsight.errors import ProcessingFailedError, UnreadableFileError, WrongUseError
 from ctinsight.finding import Finding
-from ctinsight.report import RESULT_FILES, read_result, to_document, write_result
+from ctinsight.report import (
+    RESULT_FILES,
+    read_result,
+    refuse_existing,
+    result_folder,
+    to_document,
+    write_result,
+)
 from made_cases import BLOB_ML, made_case, made_grid
 
 CORE_FILES = {"result.json", "measurements.csv", "segmentation.seg.nrrd", "ct.nrrd", "overview_axial.png"}
@@ -180,3 +190,44 @@ def test_a_missing_entry_is_named(case):
     segmentation = case.result.segmentation
     with pytest.raises(UnreadableFileError, match="findings"):
         from_document(document, segmentation.labelmap_kji, segmentation.grid)
+
+
+def test_a_folder_below_a_file_is_refused(case, tmp_path):
+    """`-o notes.txt/out` is wrong use, said before any work is done."""
+    (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
+    with pytest.raises(WrongUseError, match="is a file"):
+        refuse_existing(tmp_path / "notes.txt" / "out")
+
+
+def test_a_folder_with_the_name_of_a_result_file_is_never_replaced(tmp_path):
+    """A folder called result.json is refused even when overwriting is allowed."""
+    (tmp_path / "result.json").mkdir()
+    with pytest.raises(WrongUseError, match=r"result\.json"):
+        refuse_existing(tmp_path, overwrite=True)
+
+
+def test_a_place_that_cannot_be_written_to_is_said_in_words(case, tmp_path, monkeypatch):
+    """A read-only disk gives an error with a remedy, and leaves nothing behind."""
+
+    def refuse(*_args, **_kwargs):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(ProcessingFailedError, match="Read-only"):
+        write_result(case.result, case.scan, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_run_that_finished_meanwhile_is_not_overwritten(case, tmp_path, monkeypatch, without_picture):
+    """Of two runs into one folder the second says so, and the first's files stay."""
+    written = result_folder._write_files
+
+    def write_while_another_finishes(*args):
+        notes = written(*args)
+        (tmp_path / "result.json").write_text("the other's", encoding="utf-8")
+        return notes
+
+    monkeypatch.setattr(result_folder, "_write_files", write_while_another_finishes)
+    with pytest.raises(WrongUseError, match="already holds"):
+        write_result(case.result, case.scan, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["result.json"]

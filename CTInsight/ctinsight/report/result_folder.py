@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ctinsight.errors import DependencyMissingError, UnreadableFileError, WrongUseError
+from ctinsight.errors import (
+    DependencyMissingError,
+    ProcessingFailedError,
+    UnreadableFileError,
+    WrongUseError,
+)
 from ctinsight.files import read_labelmap, read_scan, write_segmentation, write_volume
 from ctinsight.report.measurements_csv import measurements_csv
 from ctinsight.report.result_json import SCHEMA, SCHEMA_VERSION, from_document, to_document
@@ -74,14 +79,24 @@ def write_result(result: CaseResult, scan: Scan, folder: Path, *, overwrite: boo
     ------
     WrongUseError
         The folder holds an earlier result, or its name belongs to a file.
+    ProcessingFailedError
+        The folder cannot be made or written to, or has no space.
     """
     folder = Path(folder)
     refuse_existing(folder, overwrite=overwrite)
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=folder) as name:
-        unfinished = Path(name)
-        notes = _write_files(result, scan, unfinished)
-        _replace(unfinished, folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=folder) as name:
+            unfinished = Path(name)
+            notes = _write_files(result, scan, unfinished)
+            refuse_existing(folder, overwrite=overwrite)  # another run may have finished meanwhile
+            _replace(unfinished, folder)
+    except OSError as error:
+        raise ProcessingFailedError(
+            found=f"the result could not be written into {folder} ({error.strerror or error})",
+            expected="a folder with free space that may be written to",
+            remedy="Free some space, name another folder, or ask for the right to write there.",
+        ) from error
     files = {role: folder / name for role, name in RESULT_FILES.items() if (folder / name).is_file()}
     return ResultFiles(folder, files, notes)
 
@@ -94,16 +109,20 @@ def refuse_existing(folder: Path, *, overwrite: bool = False) -> None:
     WrongUseError
         The folder holds an earlier result and ``overwrite`` is false, or its name belongs to a file.
     """
-    if folder.exists() and not folder.is_dir():
+    nearest = next((place for place in (folder, *folder.parents) if place.exists()), folder)
+    if nearest.exists() and not nearest.is_dir():
         raise WrongUseError(
-            found=f"{folder} is a file", expected="a folder for the result", remedy="Name another folder."
+            found=f"{nearest} is a file", expected="a folder for the result", remedy="Name another folder."
         )
     present = [name for name in RESULT_FILES.values() if (folder / name).exists()]
-    if present and not overwrite:
+    folders = [name for name in present if (folder / name).is_dir()]
+    if folders or (present and not overwrite):
         raise WrongUseError(
             found=f"{folder} already holds {', '.join(present)}",
             expected="a folder without an earlier result",
-            remedy="Name another folder, move the earlier result away, or allow overwriting it.",
+            remedy="Name another folder, move the earlier result away, or allow overwriting it (--overwrite)."
+            if not folders
+            else "Name another folder: a folder of that name is not replaced.",
         )
 
 
