@@ -50,8 +50,8 @@ _FIELDS_2 = {
     "vox_offset": (168, "q"), "scaling": (176, "2d"), "codes": (344, "2i"), "quatern": (352, "6d"),
     "srow": (400, "12d"), "units": (500, "i"), "intent": (504, "i"),
 }  # fmt: skip
-#: Spacings of sform and pixdim that differ by less are one spacing, rounded; at this limit on all three axes a
-#: volume differs by 0.6 %.
+#: Spacings of sform and pixdim that differ by less are one spacing, rounded; at this limit on all three axes
+#: a volume differs by 0.6 %.
 _SAME_SPACING = 2e-3
 _ORIENT = "Convert it again from DICOM with a tool that writes the orientation."
 
