@@ -115,13 +115,13 @@ def _frames_of(dataset: Dataset, path: Path) -> Iterator[Frame]:
     series = _series_facts(dataset)
     groups = items(dataset, "PerFrameFunctionalGroupsSequence")
     if not groups:
-        frame = _frame(dataset, [dataset], path, 0, series)
+        frame = _frame([dataset], path, 0, series)
         many = (number_or_none(dataset, "NumberOfFrames") or 1) > 1
         yield replace(frame, odd="several frames without a position for each") if many else frame
         return
     shared = items(dataset, "SharedFunctionalGroupsSequence")[:1]
     for index, group in enumerate(groups):
-        yield _frame(dataset, [group, *shared, dataset], path, index, series)
+        yield _frame([group, *shared, dataset], path, index, series)
 
 
 def _series_facts(dataset: Dataset) -> SeriesFacts:
@@ -184,8 +184,8 @@ class _Lookup:
         return None if holder is None else text(holder, keyword)
 
 
-def _frame(dataset: Dataset, levels: list[Dataset], path: Path, index: int, series: SeriesFacts) -> Frame:
-    lookup = _Lookup(levels)
+def _frame(levels: list[Dataset], path: Path, index: int, series: SeriesFacts) -> Frame:
+    lookup, dataset = _Lookup(levels), levels[-1]
     frame_type = lookup.text("CTImageFrameTypeSequence", "FrameType")
     if frame_type is not None:
         kind = tuple(part.strip() for part in frame_type.upper().split("\\"))
