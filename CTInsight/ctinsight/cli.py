@@ -40,6 +40,9 @@ app.add_typer(models_app, name="models")
 #: Typer's (vendored) base class of every wrong call; only this child of it is public.
 _UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__bases__[0])
 
+#: What Typer returns in place of a KeyboardInterrupt.
+_STOPPED = 130
+
 CasePath = Annotated[
     Path, typer.Argument(metavar="CASE", help="NIfTI, NRRD, MHA, DICOM file, folder or zip.")
 ]
@@ -74,6 +77,8 @@ def run_command_line(arguments: list[str]) -> int:
             expected=usage,
             remedy=f"Call {context.command_path if context else 'ctinsight'} --help.",
         ) from error
+    if code == _STOPPED:
+        raise KeyboardInterrupt
     return int(code or 0)
 
 
@@ -117,7 +122,7 @@ def doctor(
 def head(
     *,
     out: Annotated[Path, typer.Option("--out", "-o", help="File to write (.nii.gz, .nrrd, .mha).")],
-    seed: Annotated[int, typer.Option(help="Another seed is another noise.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed is another noise.")] = 0,
     overwrite: Overwrite = False,
 ) -> None:
     """Write a synthetic head CT with a bleed of exactly known volume."""
@@ -131,7 +136,6 @@ def head(
             remedy="Choose another name or add --overwrite.",
         )
     case = demo_head(seed)
-    out.parent.mkdir(parents=True, exist_ok=True)
     write_volume(case.volume, out)
     typer.echo(f"Synthetic head CT with a bleed of {case.truth_ml:.2f} mL: {out}")
 
@@ -158,8 +162,13 @@ def hematoma(
     overwrite: Overwrite = False,
 ) -> None:
     """Segment blood in a head CT and measure its volume in mL, beside ABC/2."""
-    options = _read_options(series, allow_gaps, spacing=spacing, thickness_mm=thickness_mm, window=window)
+    # Of an image that carries its own values the window is a matter of DR-UNet alone.
+    of_pictures = window if method != "drunet" or spacing is not None else None
+    options = _read_options(
+        series, allow_gaps, spacing=spacing, thickness_mm=thickness_mm, window=of_pictures
+    )
     parameters = _hematoma_parameters(method, weights, point=point, window=window)
+    _refuse_unused(method, weights, out)
     if batch:
         _hematoma_batch(case, out, parameters, options)
         return
@@ -169,6 +178,7 @@ def hematoma(
     from ctinsight.tasks.hematoma import run
 
     refuse_existing(out, overwrite=overwrite)
+    _refuse_own_input(case, out)
     scan = read_scan(case, options)
     _describe(scan)
     result = run(scan, parameters, Progress(_ProgressLine()))
@@ -218,10 +228,50 @@ def _hematoma_parameters(
     )
 
 
+def _refuse_unused(method: str, weights: Path | None, out: Path) -> None:
+    """Refuse options that would do nothing, or something else than was meant."""
+    if weights is not None and method != "drunet":
+        raise WrongUseError(
+            found=f"--weights {weights} with the method {method}, which has none",
+            expected="--weights together with --method drunet",
+            remedy="Add --method drunet, or leave --weights away.",
+        )
+    if str(out) == ".":
+        raise WrongUseError(
+            found="an empty --out, or the current folder itself",
+            expected="a folder for the results",
+            remedy="Name a folder, such as -o results.",
+        )
+
+
+def _refuse_own_input(case: Path, out: Path) -> None:
+    """Refuse to write over, or among, the images that are read: they may be the only copy."""
+    from ctinsight.report import RESULT_FILES
+
+    source, target = case.resolve(), out.resolve()
+    if target == source or (source.parent == target and source.name in RESULT_FILES.values()):
+        raise WrongUseError(
+            found=f"results would be written over or among the images of {case}",
+            expected="another folder for the results than that of the images",
+            remedy="Name another folder with -o.",
+        )
+
+
+def _refuse_batch_in_input(folder: Path, out: Path) -> None:
+    source, target = folder.resolve(), out.resolve()
+    if target == source or source in target.parents:
+        raise WrongUseError(
+            found=f"results would be written among the images of {folder}",
+            expected="a folder for the results outside of it",
+            remedy="Name another folder with -o, such as one beside the folder of the images.",
+        )
+
+
 def _hematoma_batch(folder: Path, out: Path, parameters: Parameters, options: ReadOptions) -> None:
     from ctinsight.report import write_result
     from ctinsight.tasks.hematoma import run_batch
 
+    _refuse_batch_in_input(folder, out)
     for case in run_batch(folder, out, parameters, options=options, write=write_result):
         typer.echo(f"{case.status:8} {case.name}: {case.message}")
     typer.echo(f"One row per patient: {out / 'batch.csv'}\n{RESEARCH_USE_ONLY}")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -105,3 +107,69 @@ def test_manifest_names_no_folder_of_the_user(a_phantom_file: Path, tmp_path: Pa
     out = tmp_path / "DOE^JANE"
     assert _ctinsight("hematoma", a_phantom_file, "-o", out).returncode == 0
     assert "DOE" not in json.dumps(json.loads((out / "result.json").read_text(encoding="utf-8")))
+
+
+def test_weights_are_never_given_in_vain(a_phantom_file: Path, tmp_path: Path) -> None:
+    """--weights without --method drunet is refused: the default method would ignore them silently."""
+    done = _ctinsight("hematoma", a_phantom_file, "-o", tmp_path / "out", "--weights", "net.h5")
+    assert done.returncode == 2
+    assert "--method drunet" in done.stderr
+
+
+def test_the_window_of_the_network_is_no_option_of_the_image(a_phantom_file: Path, tmp_path: Path) -> None:
+    """--window with --method drunet on a NIfTI file gets as far as the weights that are missing."""
+    options = ("--method", "drunet", "--weights", tmp_path / "none.h5", "--window", "40,80")
+    done = _ctinsight("hematoma", a_phantom_file, "-o", tmp_path / "out", *options)
+    assert done.returncode == 4, done.stderr
+    assert "none.h5" in done.stderr
+
+
+def test_results_never_go_to_an_unnamed_place(a_phantom_file: Path) -> None:
+    """An empty --out, as from a shell variable that is not set, is refused."""
+    assert _ctinsight("hematoma", a_phantom_file, "-o", "").returncode == 2
+
+
+@pytest.mark.parametrize("out", [".", "ct.nrrd/..", "patient"])
+def test_the_images_are_never_written_over(a_phantom_file: Path, tmp_path: Path, out: str) -> None:
+    """A CT called ct.nrrd, as results are called too, stays as it is even with --overwrite or --batch."""
+    patient = tmp_path / "patient"
+    patient.mkdir()
+    shutil.copy(a_phantom_file, patient / "ct.nrrd")
+    batch = _ctinsight("hematoma", tmp_path, "-o", tmp_path / out, "--batch")
+    single = _ctinsight("hematoma", patient / "ct.nrrd", "-o", patient, "--overwrite")
+    assert (batch.returncode, single.returncode) == (2, 2), batch.stderr
+    assert (patient / "ct.nrrd").read_bytes() == a_phantom_file.read_bytes()
+    assert [p.name for p in patient.iterdir()] == ["ct.nrrd"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for another process")
+def test_ctrl_c_is_said_and_leaves_nothing(a_phantom_file: Path, tmp_path: Path) -> None:
+    """A stop from the keyboard in the middle of a case ends with code 5, three sentences and no folder."""
+    command = [
+        sys.executable,
+        "-m",
+        "ctinsight",
+        "hematoma",
+        str(a_phantom_file),
+        "-o",
+        str(tmp_path / "out"),
+    ]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stderr is not None
+        first = running.stderr.readline()
+        running.send_signal(signal.SIGINT)
+        rest = running.stderr.read()
+    assert first
+    assert running.returncode == 5, rest
+    assert "What to do:" in rest
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("option", "code"), [(("--seed", "-1"), 2), (("--seed", "1"), 5)])
+def test_a_phantom_that_cannot_be_made_says_why(tmp_path: Path, option: tuple[str, str], code: int) -> None:
+    """A negative seed is wrong use; a file below another file cannot be written."""
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
+    done = _ctinsight("phantom", "head", "-o", tmp_path / "file" / "head.nii.gz", *option)
+    assert done.returncode == code
+    assert "What to do:" in done.stderr
+    assert "Traceback" not in done.stderr
