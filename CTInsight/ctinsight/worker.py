@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import queue
+import re
 import shutil
 import sys
 import threading
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ctinsight.progress import ProgressEvent
-    from ctinsight.volume import Scan
+    from ctinsight.volume import Acquisition, Scan
 
 PROTOCOL = 1
 EVENTS_FILE, LOG_FILE, MARKER_FILE = "events.jsonl", "worker.log", "ctinsight-private"
@@ -136,8 +138,9 @@ class Worker:
             {"protocol": PROTOCOL, "event": event, "id": identity, **values}, ensure_ascii=False
         )
         # One write per line, so that a reader never meets half an event that is not also without line end.
+        # A lone surrogate, as JSON may hold it, becomes its JSON escape again.
         with (self.folder / events_file(identity)).open("ab") as stream:
-            stream.write(line.encode() + b"\n")
+            stream.write(line.encode(errors="backslashreplace") + b"\n")
 
 
 def events_file(identity: str | None) -> str:
@@ -155,24 +158,27 @@ def parse_request(line: str) -> dict[str, Any]:
     """
     try:
         request = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _wrong_request(found=f"a line that is no JSON: {line[:80]!r}") from error
     if not isinstance(request, dict):
         raise _wrong_request(found=f"JSON of type {type(request).__name__}")
     if request.get("protocol") != PROTOCOL:
         raise _wrong_request(found=f"protocol {request.get('protocol')!r}")
     identity = request.get("id")
-    if not isinstance(identity, str) or not identity.isalnum():
-        raise _wrong_request(found=f"id {identity!r}")
-    if request.get("command") not in {"ping", "run", "shutdown"}:
+    if not isinstance(identity, str) or not re.fullmatch(r"[A-Za-z0-9]{1,64}", identity):
+        raise _wrong_request(found=f"id {str(identity)[:80]!r}")
+    if request.get("command") not in ("ping", "run", "shutdown"):
         raise _wrong_request(found=f"command {request.get('command')!r}")
+    if not isinstance(request.get("parameters", {}), dict):
+        raise _wrong_request(found=f"parameters {request['parameters']!r}")
     return request
 
 
 def _wrong_request(*, found: str) -> WrongUseError:
     return WrongUseError(
         found=found,
-        expected=f'one line of JSON with "protocol": {PROTOCOL}, an alphanumeric "id" and a "command"',
+        expected=f'one line of JSON with "protocol": {PROTOCOL}, an "id" of 1 to 64 ASCII letters and digits, '
+        'and a "command"',
         remedy="Use the same version of CT Insight on both sides (docs/worker-protocol.md).",
     )
 
@@ -211,7 +217,7 @@ def read_scan_of(request: dict[str, Any], folder: Path) -> Scan:
     """
     import numpy as np
 
-    from ctinsight.volume import Acquisition, Scan, Volume
+    from ctinsight.volume import Scan, Volume
 
     entry = request.get("volume")
     name = entry.get("array") if isinstance(entry, dict) else None
@@ -223,18 +229,64 @@ def read_scan_of(request: dict[str, Any], folder: Path) -> Scan:
         )
     try:
         array = np.load(folder / name, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise WrongUseError(
             found=f"{name}: {error}",
             expected="an array written by numpy.save",
             remedy="Start the run again; the private folder may have been cleaned by another program.",
         ) from error
-    known = {field.name for field in fields(Acquisition)}
-    facts = {key: value for key, value in request.get("acquisition", {}).items() if key in known}
-    for key in ("slice_positions_mm", "gaps", "notes"):
-        facts[key] = tuple(tuple(v) if isinstance(v, list) else v for v in facts.get(key, ()))
-    acquisition = Acquisition(**{"file_format": "MRML", **facts})
-    return Scan(Volume(array, np.array(entry.get("ijk_to_ras"), dtype=float)), acquisition)
+    try:
+        matrix = np.array(entry.get("ijk_to_ras"), dtype=float)
+    except (TypeError, ValueError) as error:
+        raise WrongUseError(
+            found=f"ijk_to_ras = {entry.get('ijk_to_ras')!r}",
+            expected="4 rows of 4 numbers",
+            remedy="Send the matrix from voxel index (i, j, k) to RAS in mm.",
+        ) from error
+    return Scan(Volume(array, matrix), acquisition_of(request))
+
+
+def acquisition_of(request: dict[str, Any]) -> Acquisition:
+    """Read what a request says of how its image was made; keys that are not known are passed over.
+
+    Raises
+    ------
+    WrongUseError
+        A value of another type than :class:`ctinsight.volume.Acquisition` has.
+    """
+    from ctinsight.volume import Acquisition
+
+    entry = request.get("acquisition", {})
+    known = {field.name: str(field.type) for field in fields(Acquisition)}
+    stated = {k: v for k, v in entry.items() if k in known} if isinstance(entry, dict) else {}
+    facts = {key: _tuples(value) for key, value in stated.items()}
+    wrong = [key for key, value in facts.items() if not _is_a(value, known[key])]
+    if wrong or not isinstance(entry, dict):
+        raise WrongUseError(
+            found="; ".join(f"{key} = {stated[key]!r}" for key in wrong) or f"acquisition = {entry!r}",
+            expected="; ".join(f"{key}: {known[key]}" for key in wrong) or "an object with named values",
+            remedy="Send the values of ctinsight.volume.Acquisition (docs/worker-protocol.md).",
+        )
+    return Acquisition(**{"file_format": "MRML", **facts})
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+
+
+def _is_a(value: Any, kind: str) -> bool:
+    """Whether a value that came as JSON is of a type as it is annotated in ``Acquisition``."""
+    if kind.endswith(" | None") and value is None:
+        return True
+    kind = kind.removesuffix(" | None")
+    if kind.startswith("tuple["):
+        inner = kind[len("tuple[") : -1]
+        if inner == "float, float":
+            return isinstance(value, tuple) and len(value) == 2 and all(_is_a(v, "float") for v in value)
+        return isinstance(value, tuple) and all(_is_a(v, inner.removesuffix(", ...")) for v in value)
+    if kind == "float":
+        return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, {"str": str, "bool": bool}[kind])
 
 
 def unforeseen(error: Exception) -> CTInsightError:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from ctinsight.errors import ProcessingFailedError, WrongUseError
-from ctinsight.worker import MARKER_FILE, parse_request, shorten_log
+from ctinsight.worker import MARKER_FILE, acquisition_of, parse_request, read_scan_of, shorten_log
 from CTInsightLib.WorkerProcess import (
     FOLDER_PREFIX,
     WorkerProcess,
@@ -215,12 +215,61 @@ def test_the_worker_refuses_a_folder_that_is_not_its_own(tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     "line", ["rubbish", "[]", '{"protocol": 2}', '{"protocol": 1, "id": "../x", "command": "ping"}',
-             '{"protocol": 1, "id": "1", "command": "dance"}']
+             '{"protocol": 1, "id": "1", "command": "dance"}',
+             '{"protocol": 1, "id": "1", "command": ["ping"]}',
+             '{"protocol": 1, "id": "' + "a" * 300 + '", "command": "ping"}',
+             '{"protocol": 1, "id": "1", "command": "run", "parameters": []}', "[" * 200_000]
 )  # fmt: skip
 def test_a_wrong_request_is_refused_in_words(line: str) -> None:
-    """Broken JSON, another protocol, a path as id and an unknown command are each named."""
+    """Broken JSON, another protocol, an id that makes no file name and an unknown command are each named."""
     with pytest.raises(WrongUseError, match="Expected: one line of JSON"):
         parse_request(line)
+
+
+@pytest.mark.parametrize(
+    "facts", [[], None, {"gaps": 5}, {"gaps": [[1.0]]}, {"slice_positions_mm": "abc"}, {"age_years": "old"},
+              {"slice_thickness_mm": float("nan")}, {"file_format": None}, {"notes": [1]}, {"resampled": 1}]
+)  # fmt: skip
+def test_facts_of_another_type_are_refused_in_words(facts: object) -> None:
+    """What is said of the acquisition is checked before it becomes a strange error or part of a result."""
+    with pytest.raises(WrongUseError, match="Send the values"):
+        acquisition_of({"acquisition": facts})
+
+
+def test_facts_are_taken_and_strange_names_passed_over() -> None:
+    """Numbers, pairs and notes arrive as tuples; a patient's name does not arrive at all."""
+    facts = {"gaps": [[1, 2.5]], "notes": ["a"], "age_years": None, "PatientName": "Nobody"}
+    acquisition = acquisition_of({"acquisition": facts})
+    assert acquisition.gaps == ((1, 2.5),)
+    assert acquisition.notes == ("a",)
+    assert "Nobody" not in repr(acquisition)
+
+
+@pytest.mark.parametrize("matrix", ["abc", {}, [[1, 2], [3]]])
+def test_a_matrix_of_no_numbers_is_refused_in_words(tmp_path: Path, matrix: object) -> None:
+    """Text, an object and rows of different length are wrong use, not an unforeseen error."""
+    np.save(tmp_path / "v.npy", np.zeros((2, 2, 2)))
+    with pytest.raises(WrongUseError, match="4 rows of 4 numbers"):
+        read_scan_of({"volume": {"array": "v.npy", "ijk_to_ras": matrix}}, tmp_path)
+
+
+def test_a_name_that_no_file_can_have_does_not_end_the_worker(tmp_path: Path) -> None:
+    """A lone surrogate in the name of the array is answered by an error, and the next ping by a pong."""
+    folder = _private_folder(tmp_path)
+    run = (
+        '{"protocol": 1, "id": "a", "command": "run", "task": "hematoma", "volume": {"array": "\\ud800.npy"}}'
+    )
+    ping = '{"protocol": 1, "id": "b", "command": "ping"}'
+    command = [sys.executable, "-m", "ctinsight", "worker", "--folder", str(folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, env=workerEnvironment(), text=True) as child:
+        assert child.stdin is not None
+        child.stdin.write(f"{run}\n{ping}\n")
+        child.stdin.flush()
+        deadline = time.monotonic() + 20
+        while not (folder / "events-b.jsonl").exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert '"event": "error"' in (folder / "events-a.jsonl").read_text(encoding="utf-8")
+        assert '"pong"' in (folder / "events-b.jsonl").read_text(encoding="utf-8")
 
 
 def test_stale_folders_are_swept_and_living_ones_kept(
