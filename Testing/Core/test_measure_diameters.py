@@ -124,6 +124,16 @@ def test_no_measure_depends_on_the_order_of_the_axes(seed, ras_axes):
     assert results[0] == pytest.approx(results[1], rel=1e-5)
 
 
+@pytest.mark.parametrize("ras_axes", ALL_RAS_AXES[::5])
+def test_a_and_b_of_an_ellipse_stand_at_one_place_whatever_the_order_of_the_axes(ras_axes):
+    """An ellipse with many equally long lines: the drawn ends are the same points of the patient each time."""
+    grid = a_grid((3, 60, 50), (0.9, 0.9, 5.0))
+    mask = an_ellipsoid(grid, (15, 25, 30))
+    one, other = in_plane_diameters(mask, grid), in_plane_diameters(*turned(mask, grid, ras_axes))
+    assert ends(other.a) == pytest.approx(ends(one.a), abs=1e-6)
+    assert ends(other.b) == pytest.approx(ends(one.b), abs=1e-6)
+
+
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10_000))
 def test_a_and_b_are_perpendicular_lie_in_the_slice_and_b_is_not_longer(seed):
