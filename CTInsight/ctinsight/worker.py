@@ -177,7 +177,7 @@ def parse_request(line: str) -> dict[str, Any]:
 def _wrong_request(*, found: str) -> WrongUseError:
     return WrongUseError(
         found=found,
-        expected=f'one line of JSON with "protocol": {PROTOCOL}, an "id" of 1 to 64 ASCII letters and digits, '
+        expected=f'one line of JSON with "protocol": {PROTOCOL}, an "id" of 1 to 64 ASCII letters and digits '
         'and a "command"',
         remedy="Use the same version of CT Insight on both sides (docs/worker-protocol.md).",
     )
