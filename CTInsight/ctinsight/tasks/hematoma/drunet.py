@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -75,7 +76,9 @@ def outline_with_network(
     options = SliceOptions(window_hu=wanted.window_hu, batch_size=wanted.batch_size, device=wanted.device)
     engine = SliceEngine(_for_inference(net, parameters), options)
     scores = engine.segment(volume, brain_kji=brain_kji, progress=progress, span=(0.4, 0.9))
-    return _outlined(scores, volume.grid, brain_kji, parameters, card)
+    allowed = dilate(brain_kji, volume.grid, BEYOND_BRAIN_MM)
+    within = replace(scores, probability_kji=np.where(allowed, scores.probability_kji, np.float32(0)))
+    return _outlined(within, volume.grid, parameters, card)
 
 
 def find_weights(given: Path | None) -> Path:
@@ -119,20 +122,11 @@ def _for_inference(net: DRUNet, parameters: Parameters) -> DRUNet:
     return net.for_inference(Statistics(parameters.network.bn_mode.value))
 
 
-def _outlined(
-    scores: SliceProbability,
-    grid: Grid,
-    brain_kji: NDArray[np.bool_],
-    parameters: Parameters,
-    card: ModelCard,
-) -> Outline:
+def _outlined(scores: SliceProbability, grid: Grid, parameters: Parameters, card: ModelCard) -> Outline:
     from ctinsight.inference.slicewise import SWEEP
 
-    allowed = dilate(brain_kji, grid, BEYOND_BRAIN_MM)
-    probability = np.where(allowed, scores.probability_kji, np.float32(0))
-
     def mask_at(threshold: float) -> NDArray[np.bool_]:
-        return _cleaned(probability >= threshold, grid, parameters)
+        return _cleaned(scores.probability_kji >= threshold, grid, parameters)
 
     chosen = parameters.network.probability_threshold
     mask = mask_at(chosen)
@@ -169,7 +163,7 @@ def _cleaned(mask_kji: NDArray[np.bool_], grid: Grid, parameters: Parameters) ->
 
 
 def _legacy_ml(probability_kji: NDArray[np.float32], grid: Grid) -> float:
-    """Follow the original's arithmetic on the axial scores, brought to its 256 x 256 pictures."""
+    """Follow the original's arithmetic on axial scores, brought back to 256 x 256 pictures by averaging."""
     from ctinsight.resample import reorientation, resize_slices
 
     axial = reorientation(grid).apply(probability_kji)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ctinsight.checks import check_head_ct, refuse_if_unsuitable
-from ctinsight.errors import GeometryError, ProcessingFailedError
+from ctinsight.errors import GeometryError, InputRefusedError, ProcessingFailedError
 from ctinsight.finding import Finding, Segment
 from ctinsight.progress import Progress
 from ctinsight.regions.brain import extract_brain
@@ -36,6 +36,14 @@ class Known:
 
     checks: tuple[Check, ...] = ()
     brain_kji: NDArray[np.bool_] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class _Case:
+    scan: Scan
+    parameters: Parameters
+    known: Known
+    edited: bool = False
 
 
 def run(scan: Scan, parameters: Parameters | None = None, progress: Progress | None = None) -> CaseResult:
@@ -75,7 +83,7 @@ def run(scan: Scan, parameters: Parameters | None = None, progress: Progress | N
     refuse_if_unsuitable(checks)
     progress.report(f"outlining blood ({METHOD_NAMES[parameters.method]})", 0.35)
     outline = _outline(scan.volume, brain_kji, parameters, progress)
-    return _measured(scan, outline, parameters, Known(checks, brain_kji), progress)
+    return _measured(_Case(scan, parameters, Known(checks, brain_kji)), outline, progress)
 
 
 def measure_segmentation(
@@ -112,10 +120,20 @@ def measure_segmentation(
             expected="a mask on the grid of the CT",
             remedy="Resample the mask to the CT first.",
         )
-    progress.report("checking the input", 0.01)
-    known = known or Known(check_head_ct(scan, None))
+    known = known or _find_out(scan, progress)
     outline = Outline(np.asarray(mask_kji, dtype=np.bool_))
-    return _measured(scan, outline, parameters, known, progress, edited=True)
+    return _measured(_Case(scan, parameters, known, edited=True), outline, progress)
+
+
+def _find_out(scan: Scan, progress: Progress) -> Known:
+    """Check the input and find its brain; a mask of a person's own may lie in a CT that suits no method."""
+    progress.report("checking the input", 0.01)
+    try:
+        progress.report("finding the brain", 0.05)
+        brain_kji = extract_brain(scan.volume).mask_kji
+    except (InputRefusedError, ProcessingFailedError):
+        return Known(check_head_ct(scan, None))
+    return Known(check_head_ct(scan, brain_kji), brain_kji)
 
 
 def _outline(
@@ -128,30 +146,22 @@ def _outline(
     return outline_with_network(volume, brain_kji, parameters, progress)
 
 
-def _measured(
-    scan: Scan,
-    outline: Outline,
-    parameters: Parameters,
-    known: Known,
-    progress: Progress,
-    *,
-    edited: bool = False,
-) -> CaseResult:
+def _measured(case: _Case, outline: Outline, progress: Progress) -> CaseResult:
     progress.report("measuring", 0.9)
-    midline = _midline(scan.volume, known.brain_kji)
-    measured = measure_mask(outline.mask_kji, scan.volume, midline)
+    volume = case.scan.volume
+    measured = measure_mask(outline.mask_kji, volume, _midline(volume, case.known.brain_kji))
     findings = findings_of(measured) + _sweep_finding(outline, measured.volume_ml)
-    segmentation = Segmentation(outline.mask_kji.astype(np.uint8), scan.volume.grid, SEGMENTS)
-    manifest = _manifest(scan, outline, parameters, edited=edited)
+    segmentation = Segmentation(outline.mask_kji.astype(np.uint8), volume.grid, SEGMENTS)
+    manifest = _manifest(case, outline)
     progress.finish()
     return CaseResult(
         task=TASK,
         findings=findings,
-        tables=tables_of(measured, scan.volume, outline.refused),
-        checks=known.checks,
+        tables=tables_of(measured, volume, outline.refused),
+        checks=case.known.checks,
         segmentation=segmentation,
         lines=measured.lines,
-        statements=statements_of(parameters, edited=edited) + outline.notes,
+        statements=statements_of(case.parameters, edited=case.edited) + outline.notes,
         manifest={**manifest, "stage_seconds": {k: round(v, 3) for k, v in progress.stage_seconds.items()}},
     )
 
@@ -180,21 +190,21 @@ def _sweep_finding(outline: Outline, volume_ml: float) -> tuple[Finding, ...]:
     )
 
 
-def _manifest(scan: Scan, outline: Outline, parameters: Parameters, *, edited: bool) -> dict[str, Any]:
-    card = outline.model_card
+def _manifest(case: _Case, outline: Outline) -> dict[str, Any]:
+    card, parameters = outline.model_card, case.parameters
     method = METHOD_NAMES[parameters.method]
     return {
         "task": TASK,
-        "method": f"{method}, edited by a person" if edited else method,
+        "method": f"{method}, edited by a person" if case.edited else method,
         "tier": "with weights" if card else "without weights",
         "weights": ""
         if card is None
         else f"{card['name']} {card['version']} (SHA-256 {card['sha256'][:12]})",
         "model_card": card,
-        "edited": edited,
+        "edited": case.edited,
         "parameters": parameters.as_dict(),
         "device": outline.facts.get("device", "cpu"),
         "software": software_versions(parameters.method),
         "measured_on_the_way": outline.facts,
-        "input": input_facts(scan),
+        "input": input_facts(case.scan),
     }

@@ -119,7 +119,7 @@ def threshold_automatic(head: Head, range_hu: tuple[float, float] | None = None)
     for label, box in enumerate(ndimage.find_objects(labels), start=1):
         if box is not None:
             wide = grow_box(box, voxels_of(GROWTH_MM + RING_MM[1], head.spacing_kji_mm), labels.shape)
-            found[wide] |= _grow(head, wide, labels[wide] == label, cores[wide], range_hu)
+            found[wide] |= _grow(head, wide, labels[wide] == label, cores[wide], range_hu=range_hu)
     return found
 
 
@@ -195,6 +195,7 @@ def _grow(
     box: tuple[slice, slice, slice],
     core: NDArray[np.bool_],
     every_core: NDArray[np.bool_],
+    *,
     range_hu: tuple[float, float] | None,
 ) -> NDArray[np.bool_]:
     brain = head.brain_kji[box]
