@@ -154,6 +154,7 @@ def choose_series(series: Sequence[Series], wanted: str | None) -> tuple[Series,
             remedy="Choose the folder of the CT series.",
         )
     _refuse_several_patients(usable)
+    _refuse_torn_series(usable)
     ranked = sorted(usable, key=_rank)
     chosen, others = ranked[0], [one for one in series if one is not ranked[0]]
     notes = [] if chosen.original else ["The series is a reformat (derived), not the scanner's own slices."]
@@ -176,6 +177,18 @@ def _refuse_several_patients(usable: Sequence[Series]) -> None:
             expected="one patient",
             remedy="Choose the folder of one patient, or name the series by its UID: "
             + "; ".join(f"{one.label}, UID {one.facts.uid}" for one in usable[:20]),
+        )
+
+
+def _refuse_torn_series(usable: Sequence[Series]) -> None:
+    """Refuse a series whose slices name several examinations: its largest part is not the whole."""
+    uids = [one.facts.uid for one in usable if one.facts.uid]
+    torn = next((one for one in usable if uids.count(one.facts.uid) > 1), None)
+    if torn is not None:
+        raise WrongUseError(
+            found=f"{torn.label}, and other slices of the same series UID in another examination",
+            expected="one examination per series",
+            remedy="Put the slices of each examination into a folder of their own.",
         )
 
 
