@@ -126,7 +126,7 @@ def test_no_measure_depends_on_the_order_of_the_axes(seed, ras_axes):
 
 @pytest.mark.parametrize("ras_axes", ALL_RAS_AXES[::5])
 def test_a_and_b_of_an_ellipse_stand_at_one_place_whatever_the_order_of_the_axes(ras_axes):
-    """An ellipse with many equally long lines: the drawn ends are the same points of the patient each time."""
+    """Of the many equally long lines of an ellipse the same ones, in the patient, are drawn each time."""
     grid = a_grid((3, 60, 50), (0.9, 0.9, 5.0))
     mask = an_ellipsoid(grid, (15, 25, 30))
     one, other = in_plane_diameters(mask, grid), in_plane_diameters(*turned(mask, grid, ras_axes))

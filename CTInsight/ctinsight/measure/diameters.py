@@ -222,8 +222,8 @@ def _outline_ras(plane: NDArray[np.bool_], grid: Grid, axis: int, index: int) ->
 def _plane_axes(
     grid: Grid, axis: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    # A point and two perpendicular unit vectors in RAS that span the slices; the patient decides their order and
-    # sign, not the array, so that of equally long lines the same one is found.
+    # A point and two perpendicular unit vectors in RAS that span the slices; the patient decides their order
+    # and sign, not the array, so that of equally long lines the same one is found.
     in_plane = sorted((a for a in range(3) if a != axis), key=lambda a: grid.ras_axis(a)[0])
     first, second = (grid.directions[:, 2 - a] * grid.ras_axis(a)[1] for a in in_plane)
     second = second - first * (first @ second)
@@ -254,8 +254,8 @@ def _longest_perpendicular(
     t, h = _left_to_right(segments_mm @ along, segments_mm @ across)
     stations = t.ravel()[np.unique(np.round(t, 6), return_index=True)[1]]
     low, high = _extent_at(stations, t, h)
-    # Of several equally wide places the one nearest to the middle of A, so that B does not wander with the order
-    # of the array's axes.
+    # Of several equally wide places the one nearest to the middle of A, so that B does not wander with the
+    # order of the array's axes.
     widths = high - low
     wide = np.flatnonzero(widths > widths.max() - _TIE_MM)
     from_middle = np.abs(stations[wide] - a_mm.mean(axis=0) @ along)
