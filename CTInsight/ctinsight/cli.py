@@ -170,7 +170,7 @@ def hematoma(
     parameters = _hematoma_parameters(method, weights, point=point, window=window)
     _refuse_unused(method, weights, out)
     if batch:
-        _hematoma_batch(case, out, parameters, options)
+        _hematoma_batch(case, out, parameters, options, overwrite=overwrite)
         return
     from ctinsight.files import read_scan
     from ctinsight.progress import Progress
@@ -267,12 +267,22 @@ def _refuse_batch_in_input(folder: Path, out: Path) -> None:
         )
 
 
-def _hematoma_batch(folder: Path, out: Path, parameters: Parameters, options: ReadOptions) -> None:
+def _hematoma_batch(
+    folder: Path, out: Path, parameters: Parameters, options: ReadOptions, *, overwrite: bool
+) -> None:
     from ctinsight.report import write_result
     from ctinsight.tasks.hematoma import run_batch
+    from ctinsight.tasks.hematoma.batch import STAMP_NAME
+
+    replaces_all = overwrite
+
+    def write(result: CaseResult, scan: Scan, folder: Path, *, overwrite: bool = False) -> object:
+        # A batch renews its own results; one that a person made there, with its scene, stays.
+        own = overwrite and (folder / STAMP_NAME).is_file()
+        return write_result(result, scan, folder, overwrite=replaces_all or own)
 
     _refuse_batch_in_input(folder, out)
-    for case in run_batch(folder, out, parameters, options=options, write=write_result):
+    for case in run_batch(folder, out, parameters, options=options, write=write):
         typer.echo(f"{case.status:8} {case.name}: {case.message}")
     typer.echo(f"One row per patient: {out / 'batch.csv'}\n{RESEARCH_USE_ONLY}")
 

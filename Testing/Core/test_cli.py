@@ -173,3 +173,15 @@ def test_a_phantom_that_cannot_be_made_says_why(tmp_path: Path, option: tuple[st
     assert done.returncode == code
     assert "What to do:" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_batch_keeps_what_a_person_made(a_phantom_file: Path, tmp_path: Path) -> None:
+    """A single result, with its scene, in the place of a case is not replaced without --overwrite."""
+    (tmp_path / "in").mkdir()
+    shutil.copy(a_phantom_file, tmp_path / "in" / "patient.nii.gz")
+    scene = tmp_path / "out" / "patient" / "scene.mrb"
+    scene.parent.mkdir(parents=True)
+    scene.write_bytes(b"edited by hand")
+    done = _ctinsight("hematoma", tmp_path / "in", "-o", tmp_path / "out", "--batch")
+    assert "already holds scene.mrb" in done.stdout
+    assert scene.read_bytes() == b"edited by hand"
