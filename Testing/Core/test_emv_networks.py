@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cache
 
 import numpy as np
 import pytest
@@ -33,12 +34,13 @@ PARAMETERS = {
 }
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def reference(shared):
-    """Return a function from a kind to (path of its .h5, its input and output)."""
+    """Return a function from a kind to (path of its .h5, its input, its output); it reads once."""
     pytest.importorskip("h5py")
     folder = shared / "reference" / "emv"
 
+    @cache
     def read(kind):
         name = f"w8_task1_{REFERENCES[kind][0]}"
         numbers = np.load(folder / f"{name}_io.npz")
@@ -47,16 +49,22 @@ def reference(shared):
     return read
 
 
+@pytest.fixture(scope="module")
+def loaded(reference):
+    """Return a function from a kind to (network, card) of its file; it loads once."""
+    return cache(lambda kind: load_emv(reference(kind)[0], question_1(kind)))
+
+
 def question_1(kind):
     """Return the network of the first question of a kind."""
     return EmvNetwork(EmvTask.MALIGNANT, kind)
 
 
 @pytest.mark.parametrize("kind", EmvKind)
-def test_reproduces_the_original(reference, kind):
+def test_reproduces_the_original(reference, loaded, kind):
     """A Keras file gives the original's scores of five nodules; width 8 is read from its tensors."""
-    path, views, numbers = reference(kind)
-    net, card = load_emv(path, question_1(kind))
+    _, views, numbers = reference(kind)
+    net, card = loaded(kind)
     with torch.inference_mode():
         scores = net(torch.from_numpy(views)).numpy()
     assert (card.width, card.name) == (8, f"nodule-emv-task1-{kind}")
@@ -73,14 +81,16 @@ def test_reproduces_the_original(reference, kind):
         (EmvKind.RESNET, "tap_activation_6", "blocks.6"),
     ],
 )
-def test_reproduces_the_layers_between(reference, kind, tap, module):
+def test_reproduces_the_layers_between(reference, loaded, kind, tap, module):
     """Channel means inside the networks are the original's, not only the final scores."""
-    path, views, numbers = reference(kind)
-    net, _ = load_emv(path, question_1(kind))
+    _, views, numbers = reference(kind)
+    net, _ = loaded(kind)
     seen = []
-    net.get_submodule(module).register_forward_hook(lambda _m, _i, out: seen.append(out.mean(dim=(2, 3, 4))))
+    layer = net.get_submodule(module)
+    hook = layer.register_forward_hook(lambda _m, _i, out: seen.append(out.mean(dim=(2, 3, 4))))
     with torch.inference_mode():
         net(torch.from_numpy(views[:1]))
+    hook.remove()
     np.testing.assert_allclose(seen[0][0].numpy(), numbers[tap], rtol=1e-4, atol=1e-4)
 
 
