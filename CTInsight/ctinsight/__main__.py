@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from importlib.util import find_spec
 
-from ctinsight.errors import Cancelled, CTInsightError, DependencyMissingError
+from ctinsight.errors import Cancelled, CTInsightError, DependencyMissingError, ProcessingFailedError
 
 
 def main() -> None:
@@ -24,6 +24,14 @@ def main() -> None:
                 found="the run was stopped from the keyboard",
                 expected="a finished run",
                 remedy="Start it again; files of finished cases are kept.",
+            )
+        )
+    except MemoryError:
+        code = _complain(
+            ProcessingFailedError(
+                found="the machine ran out of memory",
+                expected="enough free memory for this image",
+                remedy="Check the image's voxel spacing (ctinsight info CASE), close other programs, or crop it.",
             )
         )
     except Exception as error:  # noqa: BLE001 - the outermost boundary: nobody above can say it better

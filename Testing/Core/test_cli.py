@@ -7,11 +7,12 @@ import shutil
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
+from ctinsight.__main__ import main
 from ctinsight.files import write_volume
 from ctinsight.volume import Volume
 
@@ -185,3 +186,16 @@ def test_a_batch_keeps_what_a_person_made(a_phantom_file: Path, tmp_path: Path) 
     done = _ctinsight("hematoma", tmp_path / "in", "-o", tmp_path / "out", "--batch")
     assert "already holds scene.mrb" in done.stdout
     assert scene.read_bytes() == b"edited by hand"
+
+
+def test_a_lack_of_memory_is_said_in_words(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    """It is no unforeseen error: the remedy names the spacing, which is what makes an image too large."""
+
+    def exhausted(_arguments: list[str]) -> int:
+        raise MemoryError
+
+    monkeypatch.setattr("ctinsight.__main__._dispatch", exhausted)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 5
+    assert "spacing" in capsys.readouterr().err
