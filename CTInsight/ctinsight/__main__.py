@@ -31,7 +31,7 @@ def main() -> None:
             ProcessingFailedError(
                 found="the machine ran out of memory",
                 expected="enough free memory for this image",
-                remedy="Check the image's voxel spacing (ctinsight info CASE), close other programs, or crop it.",
+                remedy="Check its voxel spacing (ctinsight info CASE), close other programs, or crop it.",
             )
         )
     except Exception as error:  # noqa: BLE001 - the outermost boundary: nobody above can say it better
