@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from ctinsight.errors import WrongWeightsError
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 #: Layout of the JSON card; a reader refuses a higher one.
 CARD_VERSION = 1
+#: The card of an installed model, beside its safetensors files.
+CARD_NAME = "model.json"
 USER_SUPPLIED = "user-supplied"
 UNKNOWN = "unknown (user-supplied)"
 _CHUNK_BYTES = 2**20
@@ -49,6 +51,9 @@ class ModelCard:
         Number of training cases (n); None when unknown.
     origin_sha256
         Checksum of the file that was converted into this one, when it was.
+    facts
+        What only models of this format have, as JSON holds it: of nnU-Net trainer, configuration, folds,
+        mirroring axes.
     """
 
     name: str
@@ -63,6 +68,7 @@ class ModelCard:
     training_cases: int | None = None
     origin_sha256: str | None = None
     notes: tuple[str, ...] = ()
+    facts: dict[str, Any] = field(default_factory=dict)
 
     def as_manifest(self) -> dict[str, Any]:
         """Return the entry for a result's manifest; file names stay out, as they can name a person."""
@@ -92,6 +98,7 @@ class ModelCard:
                 raise ValueError(msg)
             content["files"] = tuple(FileRecord(**record) for record in content["files"])
             content["notes"] = tuple(content["notes"])
+            content["facts"] = dict(content.get("facts", {}))
             return cls(**content)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise WrongWeightsError(
@@ -104,6 +111,13 @@ class ModelCard:
 def file_records(paths: Iterable[Path]) -> tuple[FileRecord, ...]:
     """Measure files and compute their checksums."""
     return tuple(FileRecord(path.name, path.stat().st_size, _sha256(path)) for path in paths)
+
+
+def folder_records(folder: Path) -> tuple[FileRecord, ...]:
+    """Measure every file in and below a folder; names are relative to it, with slashes."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    found = zip(file_records(paths), paths, strict=True)
+    return tuple(replace(record, name=path.relative_to(folder).as_posix()) for record, path in found)
 
 
 def combined_sha256(records: tuple[FileRecord, ...]) -> str:
