@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ctinsight import RESEARCH_USE_ONLY
-from ctinsight.errors import WrongUseError, WrongWeightsError
+from ctinsight.errors import WrongUseError
 
 if TYPE_CHECKING:
     from ctinsight.models.catalogue import Entry
@@ -70,7 +70,7 @@ def get(name: Name, *, accept_terms: AcceptTerms = False) -> None:
     from ctinsight.models.obtain import obtain
 
     store, settings = _open()
-    item = obtain(store, name, _how(settings, accept_terms))
+    item = obtain(store, name, _how(settings, name, accept_terms=accept_terms))
     _say_installed(store, item)
 
 
@@ -84,29 +84,41 @@ def import_files(
     accept_terms: AcceptTerms = False,
 ) -> None:
     """Install files that are on this machine already; nothing touches the network."""
+    from ctinsight.models.architectures import convert
     from ctinsight.models.supply import Supply, import_path
 
     store, _settings = _open()
     line = _TransferLine()
-    for item in import_path(store, path, Supply(model, accept_terms, None, line)):
+    for item in import_path(store, path, Supply(model, accept_terms, convert, line)):
         _say_installed(store, item)
 
 
 @models_app.command()
-def verify(name: Name) -> None:
-    """Compare every installed file of an entry with its SHA-256."""
+def verify(
+    what: Annotated[str, typer.Argument(metavar="NAME|FILE", help="An installed name, or a weight file.")],
+    *,
+    model: Annotated[str | None, typer.Option(help="The model that FILE is for.")] = None,
+    golden: Annotated[Path | None, typer.Option(help="An .npz with input and reference output.")] = None,
+    golden_input: Annotated[
+        str | None, typer.Option(metavar="FILE:KEY", help="Where the input is, if in another .npz.")
+    ] = None,
+    key_in: Annotated[str | None, typer.Option("--input", help="Key of the input.")] = None,
+    key_out: Annotated[str | None, typer.Option("--output", help="Key of the reference output.")] = None,
+    atol: Annotated[float | None, typer.Option(help="Largest absolute difference allowed.")] = None,
+) -> None:
+    """Compare installed files with their SHA-256, and what a network computes with a golden case.
+
+    Reference arrays may have their channels last or second; what could be read in two ways is refused.
+    """
+    from ctinsight.models.verification import GoldenWish, Verification
+
     store, _settings = _open()
-    checks = store.verify(name)
-    for check in checks:
-        typer.echo(f"{'WRONG' if check.wrong else 'right':6} {check.name} {check.wrong or check.sha256}")
-    wrong = [check for check in checks if check.wrong]
-    if wrong:
-        raise WrongWeightsError(
-            found=f"{len(wrong)} of {len(checks)} files of {name} are not as they were installed: "
-            + "; ".join(f"{check.name} {check.wrong}" for check in wrong[:3]),
-            expected="unchanged files",
-            remedy=f"Repair it with: ctinsight models get {name}, or import it again.",
-        )
+    verification = Verification(store, GoldenWish(golden, golden_input, key_in, key_out, atol), typer.echo)
+    is_file = Path(what).exists()
+    if (store.find(what) is not None and not (model and is_file)) or not (model or is_file):
+        verification.installed(what)
+    else:
+        verification.file(Path(what), model)
 
 
 @models_app.command()
@@ -228,10 +240,12 @@ def _open() -> tuple[Store, Settings]:
     return Store(settings.models_folder, catalogue()), settings
 
 
-def _how(settings: Settings, accept_terms: bool) -> How:
+def _how(settings: Settings, name: str, *, accept_terms: bool) -> How:
+    from ctinsight.models.architectures import convert, has_importer
     from ctinsight.models.obtain import How
 
-    return How(settings, accept_terms=accept_terms, listener=_TransferLine())
+    converter = convert if has_importer(name) else None
+    return How(settings, accept_terms=accept_terms, listener=_TransferLine(), convert=converter)
 
 
 def _described(entry: Entry) -> list[str]:

@@ -30,6 +30,8 @@ class Installed:
         In words: "published", "Hugging Face owner/name at COMMIT", "user-supplied".
     terms_accepted
         When the user accepted the terms (UTC), empty where none have to be.
+    converted_from
+        The source's files, where ``files`` were made of them here; they are not kept.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Installed:
     installed_at: str
     terms_accepted: str = ""
     notes: tuple[str, ...] = ()
+    converted_from: tuple[FileRecord, ...] = ()
 
     @property
     def size_bytes(self) -> int:
@@ -84,7 +87,8 @@ def read_installed(text: str) -> Installed:
         content: dict[str, Any] = json.loads(text)
         if content.pop("layout") != LAYOUT:
             raise ValueError("another layout")  # noqa: EM101
-        content["files"] = tuple(FileRecord(**record) for record in content["files"])
+        for key in ("files", "converted_from"):
+            content[key] = tuple(FileRecord(**record) for record in content.get(key, ()))
         content["notes"] = tuple(content.get("notes", ()))
         found = Installed(**content)
         _check_values(found)
@@ -97,7 +101,7 @@ def _check_values(item: Installed) -> None:
     """Refuse what could lead out of the folder or stop a sum: the list may come from a stranger's kit."""
     if not NAME.fullmatch(item.name) or len(safe_path(item.version).parts) != 1:
         raise ValueError(f"name {item.name!r} or version {item.version!r}")  # noqa: EM102
-    for file in item.files:
+    for file in (*item.files, *item.converted_from):
         safe_path(file.name)
         if type(file.size_bytes) is not int or file.size_bytes < 0 or not SHA256.fullmatch(file.sha256):
             raise ValueError(f"size or checksum of {file.name}")  # noqa: EM102

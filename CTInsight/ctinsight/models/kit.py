@@ -231,7 +231,7 @@ def _compare_with_catalogue(store: Store, model: Installed) -> None:
     if entry is None or entry.version != model.version:
         return
     published = {file.name: file.sha256 for file in entry.files}
-    for record in model.files if published else ():
+    for record in (model.converted_from or model.files) if published else ():
         if published.get(record.name) != record.sha256:
             raise WrongWeightsError(
                 found=f"the kit's {model.name}/{record.name} has SHA-256 {record.sha256}",

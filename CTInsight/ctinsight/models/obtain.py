@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -12,10 +13,12 @@ from ctinsight.errors import (
     OfflineError,
     TermsNotAcceptedError,
     WeightsMissingError,
+    WrongWeightsError,
 )
 from ctinsight.models import hugging_face
 from ctinsight.models.archives import safe_path
-from ctinsight.models.card import FileRecord, file_records
+from ctinsight.models.card import CARD_NAME, FileRecord, ModelCard, file_records, folder_records
+from ctinsight.models.catalogue import Kind
 from ctinsight.models.download import Address, Wanted, copy_checked, download
 from ctinsight.models.http_stream import Limits, Request, TransferFault, fetch_small
 from ctinsight.models.installed import LIST_NAME, Installed, now, read_installed
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    #: Reads foreign weights (file or folder) of a named model, writes our own files into the last folder.
+    Converter = Callable[[Path, str, Path], ModelCard]
+
     from ctinsight.models.catalogue import Entry
     from ctinsight.models.settings import Settings
     from ctinsight.models.store import Store
@@ -32,13 +38,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class How:
-    """How to get things: the machine's settings, the user's acceptance, who listens, how patient to be."""
+    """How to get things: the machine's settings, the user's acceptance, who listens, how patient to be.
+
+    ``convert`` brings weights into our own form where the source has another; None keeps them as they are.
+    """
 
     settings: Settings
     accept_terms: bool = False
     listener: Callable[[TransferEvent], None] = lambda _event: None
     limits: Limits = field(default_factory=Limits)
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    convert: Converter | None = None
 
 
 @dataclass(frozen=True)
@@ -57,10 +67,14 @@ class _Plan:
 
 @dataclass(frozen=True)
 class _Line:
-    """The line to the listener, and how patient to be on the one to the server."""
+    """The line to the listener, and how patient to be on the one to the server.
+
+    ``converts`` wants every file in the folder of files under way, as a converter reads them there.
+    """
 
     meter: Meter
     limits: Limits
+    converts: bool = False
 
 
 def require_terms(entry: Entry, *, accepted: bool) -> str:
@@ -116,7 +130,12 @@ def obtain(store: Store, name: str, how: How) -> Installed:
             return present
         plan = _plan(entry, meter, how)
         item = Installed(name, entry.version, (), plan.origin, now(), accepted)
-        return _fetch(store, plan, item, _Line(meter, how.limits))
+        convert = how.convert if _foreign(entry, plan) else None
+        fetched = _fetch(store, plan, item, _Line(meter, how.limits, convert is not None))
+        meter.say("installing" if convert is None else "converting")
+        if convert is None:
+            return store.place(store.incoming(name, entry.version), fetched)
+        return _converted(store, entry, fetched, convert)
 
 
 def not_public(entry: Entry, name: str) -> WeightsMissingError:
@@ -198,11 +217,13 @@ def _not_in_mirror(entry: Entry, place: str, why: str) -> WeightsMissingError:
 
 
 def _fetch(store: Store, plan: _Plan, item: Installed, line: _Line) -> Installed:
+    """Bring every file of a plan into the folder of files under way, or see that it is installed already."""
     meter = line.meter
     incoming = store.incoming(item.name, item.version)
     target = store.path_of(item.name, item.version)
     meter.total_bytes = sum(file.size_bytes for file in plan.files)
-    had = {file.name: _had(file, target, incoming) for file in plan.files}
+    folders = (incoming,) if line.converts else (target, incoming)
+    had = {file.name: _had(file, *folders) for file in plan.files}
     store.require_space(
         sum(file.size_bytes for file in plan.files if had[file.name] is None) - _begun(incoming)
     )
@@ -214,8 +235,52 @@ def _fetch(store: Store, plan: _Plan, item: Installed, line: _Line) -> Installed
         else:
             meter.advance(record.size_bytes)
         records.append(record)
-    meter.say("installing")
-    return store.place(incoming, replace(item, files=tuple(records)))
+    return replace(item, files=tuple(records))
+
+
+def _foreign(entry: Entry, plan: _Plan) -> bool:
+    """Whether these are weights in another form than ours; a mirror may have them in ours already."""
+    return entry.kind is Kind.MODEL and not any(file.name.endswith(".safetensors") for file in plan.files)
+
+
+def _converted(store: Store, entry: Entry, item: Installed, convert: Converter) -> Installed:
+    """Install our own form of fetched weights; the fetched files go. Hold the lock.
+
+    What cannot be converted for want of a package stays, so that it need not be fetched again.
+    """
+    store.require_space(item.size_bytes)
+    incoming = store.incoming(item.name, item.version)
+    made = store.incoming(item.name, f"{item.version}.converted")
+    shutil.rmtree(made)
+    made.mkdir()
+    try:
+        card = convert(incoming, item.name, made)
+    except (WrongWeightsError, WeightsMissingError):
+        store.discard_incoming(item.name)
+        raise
+    _describe(made / CARD_NAME, entry)
+    placed = store.place(
+        made,
+        replace(
+            item, files=folder_records(made), converted_from=item.files, notes=(*item.notes, *card.notes)
+        ),
+    )
+    store.discard_incoming(item.name)
+    return placed
+
+
+def _describe(path: Path, entry: Entry) -> None:
+    """Write what the catalogue knows into the card of converted weights."""
+    card = ModelCard.from_json(path.read_text(encoding="utf-8"))
+    training = entry.training
+    described = replace(
+        card,
+        version=entry.version,
+        licence=entry.terms.licence,
+        training_data=training.data if training else card.training_data,
+        training_cases=training.cases if training else None,
+    )
+    path.write_text(described.to_json(), encoding="utf-8")
 
 
 def _fetch_one(file: Wanted, incoming: Path, plan: _Plan, line: _Line) -> FileRecord:

@@ -152,14 +152,10 @@ class Store:
         entry = self.catalogue.entries.get(name)
         if entry is not None and entry.version == found.version:
             published = {file.name: file.sha256 for file in entry.files}
-        checks = []
+        checks = [_compared(FileCheck(r.name, r.sha256, ""), published) for r in found.converted_from]
         for record in found.files:
             beat()
-            check = check_file(folder, record)
-            wanted = published.pop(record.name, record.sha256)
-            if not check.wrong and check.sha256 != wanted:
-                check = FileCheck(check.name, check.sha256, f"the catalogue publishes SHA-256 {wanted}")
-            checks.append(check)
+            checks.append(_compared(check_file(folder, record), published))
         missing = [FileCheck(file, "", "is missing") for file in published]
         return (*checks, *missing)
 
@@ -338,6 +334,14 @@ def _inside(folder: Path, record: FileRecord) -> Path:
 
 def _same(path: Path, record: FileRecord) -> bool:
     return file_records([path])[0].sha256 == record.sha256
+
+
+def _compared(check: FileCheck, published: dict[str, str]) -> FileCheck:
+    """Compare with what the catalogue publishes of that file, if it does, and tick it off there."""
+    wanted = published.pop(check.name, check.sha256)
+    if check.wrong or check.sha256 == wanted:
+        return check
+    return FileCheck(check.name, check.sha256, f"the catalogue publishes SHA-256 {wanted}")
 
 
 def _rmdir(folder: Path) -> bool:

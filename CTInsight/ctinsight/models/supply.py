@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ctinsight.errors import UnreadableFileError, WrongUseError
 from ctinsight.models.archives import ArchiveLimits, extract, is_archive
-from ctinsight.models.card import FileRecord, file_records
+from ctinsight.models.card import FileRecord, file_records, folder_records
 from ctinsight.models.catalogue import Kind
 from ctinsight.models.download import Wanted, copy_checked
 from ctinsight.models.installed import Installed, now
@@ -19,13 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from ctinsight.models.card import ModelCard
     from ctinsight.models.catalogue import Entry, PublishedFile
     from ctinsight.models.meter import TransferEvent
+    from ctinsight.models.obtain import Converter
     from ctinsight.models.store import Store
-
-    #: Reads foreign weights (file or folder) of a named model, writes our own files into the last folder.
-    Converter = Callable[[Path, str, Path], ModelCard]
 
 
 @dataclass(frozen=True)
@@ -77,10 +74,8 @@ def import_path(store: Store, path: Path, supply: Supply | None = None) -> tuple
 
 def add_own_files(store: Store, name: str, source: Path, item: Installed) -> Installed:
     """Install files that were just made here (by a converter): all of ``source``, moved into the store."""
-    paths = sorted(path for path in source.rglob("*") if path.is_file())
-    records = tuple(_record(path, source) for path in paths)
     with store.lock(name):
-        return store.place(source, replace(item, name=name, files=records))
+        return store.place(source, replace(item, name=name, files=folder_records(source)))
 
 
 def _unpack(store: Store, path: Path, folder: Path, meter: Meter) -> Path:
@@ -173,9 +168,5 @@ class _Import:
         card = convert(path, name, self.scratch)
         note = f"SHA-256 of what was imported: {card.origin_sha256 or card.sha256}"
         version = f"user-{card.sha256[:8]}"
-        item = Installed(name, version, (), "user-supplied", now(), accepted, (note,))
+        item = Installed(name, version, (), "user-supplied", now(), accepted, (note, *card.notes))
         return add_own_files(self.store, name, self.scratch, item)
-
-
-def _record(path: Path, folder: Path) -> FileRecord:
-    return replace(file_records([path])[0], name=path.relative_to(folder).as_posix())
