@@ -123,6 +123,17 @@ def save_weights(net: nn.Module, card: ModelCard, path: Path) -> ModelCard:
     return stored
 
 
+def weights_sha256(path: Path, architecture: Architecture) -> str:
+    """Return the checksum of a weight file or checkpoint, as its card has it, without reading weights.
+
+    Raises
+    ------
+    WeightsMissingError, WrongWeightsError
+        No such file, or of an unknown format.
+    """
+    return combined_sha256(file_records(_reader(path, architecture)[0]))
+
+
 def card_path(path: Path) -> Path:
     """Return where the JSON card of a safetensors file lies."""
     return path.with_suffix(".json")

@@ -69,12 +69,11 @@ def outline_with_network(
     """
     weights = find_weights(parameters.weights)
     from ctinsight.inference.slicewise import SliceEngine, SliceOptions
-    from ctinsight.models.drunet_weights import load_drunet
 
-    net, card = load_drunet(weights)
+    net, card = _resident_network(weights, parameters)
     wanted = parameters.network
     options = SliceOptions(window_hu=wanted.window_hu, batch_size=wanted.batch_size, device=wanted.device)
-    engine = SliceEngine(_for_inference(net, parameters), options)
+    engine = SliceEngine(net, options)
     scores = engine.segment(volume, brain_kji=brain_kji, progress=progress, span=(0.4, 0.9))
     allowed = dilate(brain_kji, volume.grid, BEYOND_BRAIN_MM)
     within = replace(scores, probability_kji=np.where(allowed, scores.probability_kji, np.float32(0)))
@@ -82,44 +81,65 @@ def outline_with_network(
 
 
 def find_weights(given: Path | None) -> Path:
-    """Return the weights file: the given one, or the installed one.
+    """Return the weights file: the given one, or an installed one.
+
+    Parameters
+    ----------
+    given
+        A file, or the name of an installed variant (``hematoma-drunet-ours``); None is the model itself.
 
     Raises
     ------
     WeightsMissingError
         Neither is there; the remedy says how to get or import weights.
+    WrongWeightsError
+        An installed file was changed.
     """
-    if given is None:
-        return _installed_weights()
-    if not given.exists():
-        raise WeightsMissingError(
-            found=f"no file {given}", expected="a file of DR-UNet weights", remedy="Correct the path. " + _ASK
-        )
-    return given
-
-
-def _installed_weights() -> Path:
-    from ctinsight.models.catalogue import catalogue
     from ctinsight.models.drunet_weights import DRUNET_NAME
+
+    if given is None:
+        return _installed_weights(DRUNET_NAME)
+    if given.exists():
+        return given
+    if str(given).startswith(DRUNET_NAME):
+        return _installed_weights(str(given))
+    raise WeightsMissingError(
+        found=f"no file {given}", expected="a file of DR-UNet weights", remedy="Correct the path. " + _ASK
+    )
+
+
+def _installed_weights(name: str) -> Path:
+    from ctinsight.models.architectures import installed_weights
+    from ctinsight.models.catalogue import catalogue
     from ctinsight.models.settings import load_settings
     from ctinsight.models.store import Store
 
     store = Store(load_settings().models_folder, catalogue())
-    found = store.find(DRUNET_NAME)
-    names = [] if found is None else [f.name for f in found.files if f.name.endswith(".safetensors")]
-    if not names:
+    if store.find(name) is None:
         raise WeightsMissingError(
-            found=f"the method drunet, and no weights {DRUNET_NAME} in {store.folder}",
+            found=f"the method drunet, and no weights {name} in {store.folder}",
             expected="weights of DR-UNet, given or installed",
             remedy=_ASK,
         )
-    return store.checked_file(DRUNET_NAME, names[0])
+    return installed_weights(store, name)
 
 
-def _for_inference(net: DRUNet, parameters: Parameters) -> DRUNet:
+def _resident_network(weights: Path, parameters: Parameters) -> tuple[DRUNet, ModelCard]:
+    """Return the network ready for inference, loaded once for all cases of this process."""
+    from ctinsight.models.drunet_weights import DRUNET, load_drunet
+    from ctinsight.models.importers.weights_file import weights_sha256
+    from ctinsight.models.resident import Loaded, ModelKey, network_bytes, resident_models
     from ctinsight.nets.drunet import Statistics
 
-    return net.for_inference(Statistics(parameters.network.bn_mode.value))
+    mode = parameters.network.bn_mode.value
+    key = ModelKey(weights.absolute(), weights_sha256(weights, DRUNET), mode)
+
+    def load() -> Loaded[tuple[DRUNet, ModelCard]]:
+        net, card = load_drunet(weights, expected_sha256=key.sha256)
+        ready = net.for_inference(Statistics(mode))
+        return Loaded((ready, card), network_bytes(ready))
+
+    return resident_models().get(key, load)
 
 
 def _outlined(scores: SliceProbability, grid: Grid, parameters: Parameters, card: ModelCard) -> Outline:
