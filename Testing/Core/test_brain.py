@@ -119,6 +119,24 @@ def test_a_skull_full_of_water_is_refused():
         extract_brain(Volume(hu, np.diag([4.0, 4.0, 4.0, 1.0])))
 
 
+def test_an_image_larger_than_a_person_is_refused_before_any_work():
+    """512 x 512 x 30 voxels of 9 x 9 x 50 mm, a header ten times too large, would make 4e9 working cubes."""
+    array = np.broadcast_to(np.int16(0), (30, 512, 512))
+    with pytest.raises(InputRefusedError, match=r"4.61 x 4.61 x 1.50 m") as refused:
+        extract_brain(Volume(array, np.diag([9.0, 9.0, 50.0, 1.0])))
+    assert "voxel spacing" in refused.value.remedy
+
+
+@pytest.mark.parametrize(("slices", "mm"), [(slice(20, 21), 1.0), (slice(None), 1.7)])
+def test_an_impossible_volume_is_the_inputs_fault(a_bleeding_head, slices, mm):
+    """One slice alone, or pixels stated 1.7 times too large (2.9 times the volume), are refused: exit 3."""
+    array = a_bleeding_head.volume.array_kji[slices]
+    with pytest.raises(InputRefusedError, match=r"intracranial region of \d+ mL with voxels of") as refused:
+        extract_brain(Volume(array, np.diag([-mm, -mm, 5.0, 1.0])))
+    assert refused.value.exit_code == 3
+    assert "whole brain, check the voxel spacing" in refused.value.remedy
+
+
 def test_the_atlas_agrees_with_its_stripped_version(shared):
     """Dice at least 0.95 with the published brain of the CT template, cut at half its own intensity."""
     head = SimpleITK.ReadImage(str(shared / "atlas" / "scct.nii"))

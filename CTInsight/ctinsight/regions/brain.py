@@ -25,7 +25,7 @@ import numpy as np
 import SimpleITK
 from scipy import ndimage
 
-from ctinsight.errors import InputRefusedError, ProcessingFailedError
+from ctinsight.errors import InputRefusedError
 from ctinsight.regions.worksheet import WORK_MM, Worksheet, worksheet
 
 if TYPE_CHECKING:
@@ -64,7 +64,10 @@ _ENCLOSED_MINIMUM = 0.6  # measured: real head 1.00, CT template with blurred ba
 _VOLUME_LIMITS_ML = (150.0, 2600.0)
 _BRAIN_MEDIAN_HU = (8.0, 70.0)
 
-_REMEDY = "Choose the axial head CT series that covers the brain, or draw the region by hand."
+_REMEDY = (
+    "Choose the axial head CT series that covers the whole brain, check the voxel spacing that it states, "
+    "or draw the region by hand."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,9 +129,8 @@ def extract_brain(volume: Volume) -> BrainExtraction:
     Raises
     ------
     InputRefusedError
-        No brain in a skull is in the field of view; choose the head CT.
-    ProcessingFailedError
-        A head is there, but the region found has an impossible volume; draw it by hand.
+        No brain in a skull is in the field of view, or the region found has a volume that no whole brain has
+        (false voxel spacing, a part of the head); choose or repair the head CT.
     """
     sheet = worksheet(volume)
     cranium = _cranium(sheet)
@@ -278,8 +280,10 @@ def _refined(volume: Volume, sheet: Worksheet, inside: Mask, border_hu: Field) -
 def _measured(volume: Volume, sheet: Worksheet, cranium: _Cranium, mask: Mask) -> BrainExtraction:
     volume_ml = float(mask.sum()) * volume.grid.voxel_volume_ml
     if not _VOLUME_LIMITS_ML[0] <= volume_ml <= _VOLUME_LIMITS_ML[1]:
-        raise ProcessingFailedError(
-            found=f"an intracranial region of {volume_ml:.0f} mL",
+        i_mm, j_mm, k_mm = volume.grid.spacing_ijk_mm
+        voxels = f"voxels of {i_mm:.3g} x {j_mm:.3g} x {k_mm:.3g} mm"
+        raise InputRefusedError(
+            found=f"an intracranial region of {volume_ml:.0f} mL with {voxels}",
             expected=f"{_VOLUME_LIMITS_ML[0]:.0f} to {_VOLUME_LIMITS_ML[1]:.0f} mL",
             remedy=_REMEDY,
         )

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
+from ctinsight.errors import InputRefusedError
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -22,6 +24,11 @@ if TYPE_CHECKING:
 WORK_MM = 2.0
 
 _CLIP_HU = (-1024.0, 2000.0)
+#: Longest sides in mm, up, back and across: a tall patient from head to feet, and more than the widest
+#: reconstruction of a CT (0.85 m). A larger image has a false voxel spacing.
+_LONGEST_MM = (2200.0, 1000.0, 1000.0)
+#: A trunk of 0.5 x 0.5 x 2 m has 63 million cubes; a region needs about 40 bytes for each.
+_MOST_CUBES = 70_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,11 +119,18 @@ class Worksheet:
 
 
 def worksheet(volume: Volume) -> Worksheet:
-    """Average a volume down to cubes of ``WORK_MM``, turned to (up, posterior, left) by nearest axes."""
+    """Average a volume down to cubes of ``WORK_MM``, turned to (up, posterior, left) by nearest axes.
+
+    Raises
+    ------
+    InputRefusedError
+        The image is larger than a person, so its voxel spacing is false; nothing was copied yet.
+    """
     grid = volume.grid
     axes = [grid.array_axis(ras) for ras in (2, 1, 0)]
     order = tuple(axis for axis, _ in axes)
     flips = (axes[0][1] < 0, axes[1][1] > 0, axes[2][1] > 0)
+    _refuse_impossible_extent(grid, order)
     native = _axial_view(volume.array_kji, order, flips)
     spacing = np.array(grid.spacing_kji_mm)[list(order)]
     # A quarter voxel of tolerance, so that 0.9 mm slices are paired and 1.2 mm slices are not.
@@ -126,6 +140,19 @@ def worksheet(volume: Volume) -> Worksheet:
     shape = np.maximum(1, np.floor((np.array(means.shape) - 1) / scale).astype(int) + 1)
     cubes = ndimage.affine_transform(means, scale, output_shape=tuple(shape), order=1, mode="nearest")
     return Worksheet(cubes, grid, order, flips, scale * block, (block - 1) / 2.0)
+
+
+def _refuse_impossible_extent(grid: Grid, order: tuple[int, ...]) -> None:
+    sides_mm = (np.array(grid.spacing_kji_mm) * grid.shape_kji)[list(order)]
+    if (sides_mm <= _LONGEST_MM).all() and float(np.prod(sides_mm / WORK_MM)) <= _MOST_CUBES:
+        return
+    up, back, across = sides_mm / 1000
+    voxels = " x ".join(f"{mm:.3g}" for mm in grid.spacing_ijk_mm)
+    raise InputRefusedError(
+        found=f"an image of {across:.2f} x {back:.2f} x {up:.2f} m, voxels of {voxels} mm",
+        expected="an image no larger than a person: at most 1 m wide and deep, 2.2 m long, not all at once",
+        remedy="Check the voxel spacing that the file states, and export the series again from its source.",
+    )
 
 
 def _axial_view(
