@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ctinsight.errors import WrongUseError
@@ -65,3 +66,47 @@ def test_an_unknown_parameter_is_refused():
     """A misspelt name must not fall back to a default in silence."""
     with pytest.raises(WrongUseError, match="min_ml"):
         Parameters.from_dict({"clean_up": {"min_ml": 2}})
+
+
+@pytest.mark.parametrize(
+    ("values", "key"),
+    [
+        ({"point_ras": "x"}, "point_ras = x"),
+        ({"point_ras": [1, "2", 3]}, "point_ras"),
+        ({"point_ras": [1e300, 0, 0]}, "point_ras = .1e.300"),
+        ({"point_ras": [10**400, 0, 0]}, "point_ras"),
+        ({"range_hu": [50]}, "range_hu"),
+        ({"range_hu": 5}, "range_hu = 5"),
+        ({"clean_up": 5}, "clean_up = 5"),
+        ({"clean_up": {"min_component_ml": "0.4"}}, r"min_component_ml = 0.4 \(text\)"),
+        ({"network": "fast"}, "network = fast"),
+        ({"network": {"window_hu": "x"}}, "window_hu = x"),
+        ({"network": {"batch_size": 1.5}}, "batch_size = 1.5"),
+        ({"network": {"legacy": "no"}}, "legacy = no"),
+        ({"network": {"device": 0}}, "device = 0"),
+        ({"network": {"probability_threshold": "0.5"}}, "probability_threshold"),
+        ({"weights": 5}, "weights = 5"),
+        ({"method": ["drunet"]}, "method"),
+        ({"metod": "fcm", 5: 6}, "5, metod"),
+        (["fcm"], "parameters"),
+    ],
+)
+def test_values_of_a_wrong_kind_name_themselves(values, key):
+    """Whatever a file or another program sends, the answer names the key, what was found and what fits."""
+    with pytest.raises(WrongUseError, match=key) as caught:
+        Parameters.from_dict(values)
+    assert caught.value.expected
+    assert len(caught.value.found) < 200
+
+
+def test_numbers_of_numpy_are_numbers():
+    """A click comes as an array of whatever precision."""
+    point = np.array([1, 2, 3], dtype=np.float32)
+    made = Parameters(point_ras=point, clean_up=CleanUpRules(min_component_ml=np.float32(1)))
+    assert made.point_ras == (1.0, 2.0, 3.0)
+    assert Parameters.from_dict(json.loads(json.dumps(made.as_dict()))) == made
+
+
+def test_the_batch_size_is_left_to_the_engine():
+    """It feeds one slice at a time on a processor, which is the fastest there."""
+    assert NetworkOptions().batch_size is None
