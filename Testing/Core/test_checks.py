@@ -18,6 +18,7 @@ from ctinsight.checks import (
     check_kernel,
     check_metal,
     check_modality_hu,
+    check_noise,
     check_orientation,
     check_slice_spacing,
     check_tilt,
@@ -40,6 +41,7 @@ KEYS = [
     "orientation",
     "contrast",
     "kernel",
+    "noise",
     "age",
     "metal",
 ]
@@ -64,7 +66,7 @@ BRAIN = a_ball()[1]
 
 
 def test_a_good_head_passes_every_check_in_order():
-    """All ten keys, all passes, no remedy."""
+    """All eleven keys, all passes, no remedy."""
     checks = check_head_ct(a_scan(slice_positions_mm=tuple(range(0, 176, 4)), age_years=61.0), BRAIN)
     assert [check.key for check in checks] == KEYS
     assert {check.outcome for check in checks} == {PASS}
@@ -237,6 +239,30 @@ def test_a_bone_kernel_without_a_name_is_known_by_its_noise():
         check_kernel(a_scan(hu, matrix=matrix), mask, HEMATOMA_LIMITS).outcome for hu in (rough, smooth)
     ]
     assert outcomes == [WARN, PASS]
+
+
+@pytest.mark.parametrize(
+    ("noise_hu", "outcome"),
+    [(5, PASS), (18, PASS), (22, WARN), (30, WARN), (38, WARN), (42, REFUSE), (60, REFUSE)],
+)
+@pytest.mark.parametrize("shared_mm", [0.0, 1.0])
+def test_noise_is_measured_whatever_the_pixel_and_the_kernel(noise_hu, outcome, shared_mm):
+    """Noise of known deviation in pixels of 2 mm, white or smoothed by half a pixel, is read within 1 HU."""
+    noise = ndimage.gaussian_filter(
+        np.random.default_rng(4).normal(size=BRAIN.shape), (0, shared_mm / 2, shared_mm / 2)
+    )
+    hu = np.where(BRAIN, 30.0 + noise * (noise_hu / noise.std()), a_ball()[0])
+    check = check_noise(a_scan(hu), BRAIN, HEMATOMA_LIMITS)
+    assert check.outcome is outcome
+    assert float(check.measured.split()[0]) == pytest.approx(noise_hu, abs=1.0)
+
+
+def test_a_task_without_noise_limits_passes_with_the_number():
+    """The value is still told, and a missing brain outline is said to leave it unknown."""
+    scan, free = a_scan(a_ball(60.0)[0]), replace(HEMATOMA_LIMITS, noise_warn_hu=None, noise_refuse_hu=None)
+    check = check_noise(scan, BRAIN, free)
+    assert (check.outcome, check.measured, check.expected) == (PASS, "60 HU in the brain", "any")
+    assert check_noise(scan, None, HEMATOMA_LIMITS).measured.startswith("not measured")
 
 
 @pytest.mark.parametrize(

@@ -15,13 +15,14 @@ from ctinsight.checks.header import (
     check_slice_spacing,
     check_tilt,
 )
-from ctinsight.checks.limits import HEMATOMA_LIMITS, InputLimits
+from ctinsight.checks.limits import HEMATOMA_LIMITS, NODULE_LIMITS, InputLimits
 from ctinsight.checks.voxels import (
     check_contrast,
     check_field_of_view,
     check_kernel,
     check_metal,
     check_modality_hu,
+    check_noise,
 )
 from ctinsight.errors import GeometryError, InputRefusedError
 from ctinsight.finding import Check, Outcome
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "HEMATOMA_LIMITS",
+    "NODULE_LIMITS",
     "InputLimits",
     "check_age",
     "check_contrast",
@@ -45,6 +47,7 @@ __all__ = [
     "check_kernel",
     "check_metal",
     "check_modality_hu",
+    "check_noise",
     "check_orientation",
     "check_slice_spacing",
     "check_tilt",
@@ -71,7 +74,7 @@ def check_head_ct(
     -------
     tuple of Check
         Keys ``modality_hu``, ``slice_spacing``, ``gaps``, ``tilt``, ``field_of_view``, ``orientation``,
-        ``contrast``, ``kernel``, ``age``, ``metal``, in this order.
+        ``contrast``, ``kernel``, ``noise``, ``age``, ``metal``, in this order.
 
     Raises
     ------
@@ -93,6 +96,7 @@ def check_head_ct(
         check_orientation(scan),
         check_contrast(scan, brain_mask, limits),
         check_kernel(scan, brain_mask, limits),
+        check_noise(scan, brain_mask, limits),
         check_age(scan, limits),
         check_metal(scan, brain_mask, limits),
     )
