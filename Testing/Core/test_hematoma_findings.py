@@ -173,3 +173,53 @@ def test_the_manifest_says_how_and_with_what():
     assert manifest["input"]["spacing_ijk_mm"] == [1.0, 1.0, 5.0]
     assert {"numpy", "scipy", "SimpleITK", "python"} <= manifest["software"].keys()
     assert "measuring" in manifest["stage_seconds"]
+
+
+@pytest.mark.parametrize(
+    ("box", "place"),
+    [
+        (np.s_[0:2, 10:30, 10:20], "bottom 2.0 cm2"),
+        (np.s_[10:12, 10:30, 10:20], "top 2.0 cm2"),
+        (np.s_[3:5, 0:20, 10:20], "back 1.0 cm2"),
+        (np.s_[3:5, 10:30, 50:60], "right 2.0 cm2"),
+    ],
+)
+def test_a_lesion_cut_by_the_image_is_at_least_so_large(box, place):
+    """A box of 2 mL that touches a border warns, names the patient's side and is a lower bound."""
+    result = measure_segmentation(a_scan(), a_mask(box), known=NOTHING_KNOWN)
+    check = next(c for c in result.checks if c.key == "lesion_at_edge")
+    assert (check.outcome, place in check.measured) == ("warn", True)
+    for key in ("volume_ml", "largest_volume_ml"):
+        assert result.finding(key).note == "touches the edge of the image: at least 2.0 mL"
+    assert any("at least 2.0 mL" in words for words in result.statements)
+
+
+def test_only_the_component_that_is_cut_is_said_to_be():
+    """The largest lies inside; the total is a lower bound all the same."""
+    mask = a_mask(np.s_[3:5, 10:30, 10:20], np.s_[11:12, 40:50, 40:50])
+    result = measure_segmentation(a_scan(), mask, known=NOTHING_KNOWN)
+    assert result.finding("volume_ml").note == "touches the edge of the image: at least 2.5 mL"
+    assert result.finding("largest_volume_ml").note == ""
+
+
+@pytest.mark.parametrize(
+    ("padding", "place"), [(np.s_[:3], "bottom 2.0 cm2"), (np.s_[:, 5:50, 20:22], "filled area 2.0 cm2")]
+)
+def test_filled_planes_and_voxels_are_an_edge_as_well(padding, place):
+    """What the scanner padded with -1024 HU, below or beside the lesion, was not scanned."""
+    volume = a_scan().volume
+    array = volume.array_kji.copy()
+    array[padding] = -1024
+    scan = Scan(Volume(array, volume.grid.ijk_to_ras), Acquisition("made"))
+    result = measure_segmentation(scan, a_mask(np.s_[3:5, 10:30, 10:20]), known=NOTHING_KNOWN)
+    assert result.finding("volume_ml").note.endswith("at least 2.0 mL")
+    assert place in result.checks[-1].measured
+
+
+def test_a_lesion_inside_the_image_passes_and_is_judged_anew_after_an_edit():
+    """An earlier warning, handed over with the checks, does not stay beside the new one."""
+    cut = measure_segmentation(a_scan(), a_mask(np.s_[0:2, 10:30, 10:20]), known=NOTHING_KNOWN)
+    inside = a_mask(np.s_[3:5, 10:30, 10:20])
+    result = measure_segmentation(a_scan(), inside, known=Known(cut.checks))
+    assert [c.outcome for c in result.checks if c.key == "lesion_at_edge"] == ["pass"]
+    assert result.finding("volume_ml").note == ""

@@ -19,6 +19,7 @@ from ctinsight.measure import (
 )
 from ctinsight.regions.midline import side_of
 from ctinsight.tasks.hematoma.abc import FORMULAS, ComponentAbc, read_abc
+from ctinsight.tasks.hematoma.image_edge import EdgeContact, edge_contact, edge_note
 from ctinsight.terms import Code
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class MeasuredMask:
     """One mask, measured.
 
     ``components`` run from the largest to the smallest; ``abc`` follows the same order; ``sides`` too, with
-    ``None`` where the midline is unknown.
+    ``None`` where the midline is unknown. ``edge`` says where blood leaves the image.
     """
 
     volume_ml: float
@@ -58,6 +59,12 @@ class MeasuredMask:
     sides: tuple[Side | None, ...]
     abc: tuple[ComponentAbc, ...]
     areas_cm2: NDArray[np.float64]
+    edge: EdgeContact
+
+    @property
+    def largest_is_cut(self) -> bool:
+        """Whether the largest component leaves the image."""
+        return bool(self.components) and self.components[0].label in self.edge.labels
 
     @property
     def lines(self) -> tuple[MeasuredLine, ...]:
@@ -90,6 +97,7 @@ def measure_mask(mask_kji: NDArray[np.bool_], volume: Volume, midline: Plane | N
         sides=sides,
         abc=tuple(read_abc(labels == c.label, grid) for c in components),
         areas_cm2=slice_areas_cm2(mask_kji, grid),
+        edge=edge_contact(labels, volume),
     )
 
 
@@ -97,8 +105,9 @@ def findings_of(measured: MeasuredMask) -> tuple[Finding, ...]:
     """Say what was measured, each with unit and code; what does not apply is ``None`` with its reason."""
     nothing = "" if measured.components else _NOTHING
     bound = measured.bound
+    note = edge_note(measured.volume_ml) if measured.edge else nothing
     return (
-        Finding("volume_ml", "Hematoma volume", measured.volume_ml, "mL", VOLUME, bound, nothing),
+        Finding("volume_ml", "Hematoma volume", measured.volume_ml, "mL", VOLUME, bound, note),
         Finding("component_count", "Separate components", len(measured.components), "1", note=nothing),
         Finding("mean_hu", "Mean attenuation", measured.mean_hu, _HU, ATTENUATION, note=nothing),
         *_largest(measured),
@@ -123,7 +132,7 @@ def _largest(measured: MeasuredMask) -> tuple[Finding, ...]:
             largest.volume_ml if largest else None,
             "mL",
             VOLUME,
-            note=note,
+            note=edge_note(largest.volume_ml) if largest and measured.largest_is_cut else note,
         ),
         Finding(
             "largest_side",
@@ -159,6 +168,7 @@ def _formula_findings(measured: MeasuredMask) -> tuple[Finding, ...]:
     for key, name in FORMULAS:
         value = measured.abc[0].volume_ml(key) if measured.abc else None
         note = "of the largest component" if measured.abc else _NOTHING
+        note += ", which touches the edge of the image" if measured.largest_is_cut else ""
         reference = measured.components[0].volume_ml if measured.components else None
         difference = None if value is None or reference is None else value - reference
         percent = None if difference is None or not reference else 100.0 * difference / reference

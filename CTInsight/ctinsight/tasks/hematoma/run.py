@@ -15,6 +15,7 @@ from ctinsight.regions.brain import extract_brain
 from ctinsight.regions.midline import midsagittal_plane
 from ctinsight.result import CaseResult, Segmentation
 from ctinsight.tasks.hematoma.findings import VOLUME, findings_of, measure_mask, tables_of
+from ctinsight.tasks.hematoma.image_edge import edge_check, edge_statement
 from ctinsight.tasks.hematoma.outline import Outline, outline_blood
 from ctinsight.tasks.hematoma.parameters import Method, Parameters
 from ctinsight.tasks.hematoma.statements import METHOD_NAMES, input_facts, software_versions, statements_of
@@ -153,15 +154,17 @@ def _measured(case: _Case, outline: Outline, progress: Progress) -> CaseResult:
     findings = findings_of(measured) + _sweep_finding(outline, measured.volume_ml)
     segmentation = Segmentation(outline.mask_kji.astype(np.uint8), volume.grid, SEGMENTS)
     manifest = _manifest(case, outline)
+    at_edge = edge_check(measured.edge, measured.volume_ml)
+    cut = (edge_statement(measured.edge, measured.volume_ml),) if measured.edge else ()
     progress.finish()
     return CaseResult(
         task=TASK,
         findings=findings,
         tables=tables_of(measured, volume, outline.refused),
-        checks=case.known.checks,
+        checks=(*(c for c in case.known.checks if c.key != at_edge.key), at_edge),
         segmentation=segmentation,
         lines=measured.lines,
-        statements=statements_of(case.parameters, edited=case.edited) + outline.notes,
+        statements=statements_of(case.parameters, edited=case.edited) + cut + outline.notes,
         manifest={**manifest, "stage_seconds": {k: round(v, 3) for k, v in progress.stage_seconds.items()}},
     )
 
