@@ -223,3 +223,32 @@ def test_a_lesion_inside_the_image_passes_and_is_judged_anew_after_an_edit():
     result = measure_segmentation(a_scan(), inside, known=Known(cut.checks))
     assert [c.outcome for c in result.checks if c.key == "lesion_at_edge"] == ["pass"]
     assert result.finding("volume_ml").note == ""
+
+
+A_CARD = {"name": "hematoma-drunet", "version": "1", "sha256": "ab" * 32}
+BY_NETWORK = Parameters(method="drunet")
+
+
+def test_an_edited_outline_keeps_the_model_that_made_the_first_one():
+    """Card, weights and a sentence stand in the result of the edit, which says that a person edited."""
+    known = Known(model_card=A_CARD)
+    result = measure_segmentation(a_scan(), a_mask(np.s_[3:5, 10:30, 10:20]), BY_NETWORK, known)
+    assert result.manifest["model_card"] == A_CARD
+    assert result.manifest["tier"] == "with weights"
+    assert result.manifest["weights"] == "hematoma-drunet 1 (SHA-256 abababababab)"
+    assert result.manifest["edited"] is True
+    assert any("before editing was made by DR-UNet with hematoma-drunet 1" in s for s in result.statements)
+
+
+def test_a_lost_model_card_is_not_called_without_weights():
+    """Who forgets to hand it over reads that the weights are not recorded."""
+    result = measure_segmentation(a_scan(), a_mask(), BY_NETWORK, NOTHING_KNOWN)
+    assert (result.manifest["tier"], result.manifest["model_card"]) == ("with weights", None)
+    assert "not recorded" in result.manifest["weights"]
+
+
+def test_only_the_card_known_means_that_the_rest_is_found():
+    """Without checks they are made; what has no brain in it is measured without sides."""
+    result = measure_segmentation(a_scan(), a_mask(), BY_NETWORK, Known(checks=None, model_card=A_CARD))
+    assert {"field_of_view", "lesion_at_edge"} <= {c.key for c in result.checks}
+    assert result.manifest["model_card"] == A_CARD

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,9 +18,17 @@ from ctinsight.tasks.hematoma.findings import VOLUME, findings_of, measure_mask,
 from ctinsight.tasks.hematoma.image_edge import edge_check, edge_statement
 from ctinsight.tasks.hematoma.outline import Outline, outline_blood
 from ctinsight.tasks.hematoma.parameters import Method, Parameters
-from ctinsight.tasks.hematoma.statements import METHOD_NAMES, input_facts, software_versions, statements_of
+from ctinsight.tasks.hematoma.statements import (
+    FIRST_OUTLINE,
+    METHOD_NAMES,
+    input_facts,
+    software_versions,
+    statements_of,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from ctinsight.finding import Check
@@ -33,10 +41,21 @@ SEGMENTS = (Segment(1, "hematoma", "Hematoma", "hematoma"),)
 
 @dataclass(frozen=True, eq=False)
 class Known:
-    """What is already known of a case when its mask is measured: checks and the brain's mask."""
+    """What is already known of a case when its mask is measured.
 
-    checks: tuple[Check, ...] = ()
+    Parameters
+    ----------
+    checks
+        The input checks; ``None`` has checks and brain found again.
+    brain_kji
+        The brain's mask; without it sides stay open.
+    model_card
+        Of the network that made the first outline: ``result.manifest["model_card"]`` of that run.
+    """
+
+    checks: tuple[Check, ...] | None = ()
     brain_kji: NDArray[np.bool_] | None = None
+    model_card: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +126,8 @@ def measure_segmentation(
         Those of the run the mask came from.
     known
         What is known already; without it checks and brain are found again, and a case whose brain cannot be
-        found is measured without sides.
+        found is measured without sides. Hand over the model card of a run by DR-UNet here, so that the new
+        result still says which weights made the first outline.
 
     Raises
     ------
@@ -121,8 +141,10 @@ def measure_segmentation(
             expected="a mask on the grid of the CT",
             remedy="Resample the mask to the CT first.",
         )
-    known = known or _find_out(scan, progress)
-    outline = Outline(np.asarray(mask_kji, dtype=np.bool_))
+    if known is None or known.checks is None:
+        known = replace(_find_out(scan, progress), model_card=known.model_card if known else None)
+    card = None if known.model_card is None else dict(known.model_card)
+    outline = Outline(np.asarray(mask_kji, dtype=np.bool_), model_card=card)
     return _measured(_Case(scan, parameters, known, edited=True), outline, progress)
 
 
@@ -161,12 +183,25 @@ def _measured(case: _Case, outline: Outline, progress: Progress) -> CaseResult:
         task=TASK,
         findings=findings,
         tables=tables_of(measured, volume, outline.refused),
-        checks=(*(c for c in case.known.checks if c.key != at_edge.key), at_edge),
+        checks=(*(c for c in case.known.checks or () if c.key != at_edge.key), at_edge),
         segmentation=segmentation,
         lines=measured.lines,
-        statements=statements_of(case.parameters, edited=case.edited) + cut + outline.notes,
+        statements=_statements(case, outline) + cut + outline.notes,
         manifest={**manifest, "stage_seconds": {k: round(v, 3) for k, v in progress.stage_seconds.items()}},
     )
+
+
+def _statements(case: _Case, outline: Outline) -> tuple[str, ...]:
+    said = statements_of(case.parameters, edited=case.edited)
+    weights = _weights(case, outline)
+    return (*said, FIRST_OUTLINE.format(weights=weights)) if case.edited and weights else said
+
+
+def _weights(case: _Case, outline: Outline) -> str:
+    card = outline.model_card
+    if card is not None:
+        return f"{card['name']} {card['version']} (SHA-256 {card['sha256'][:12]})"
+    return "" if case.parameters.method is not Method.DRUNET else "weights that are not recorded"
 
 
 def _midline(volume: Volume, brain_kji: NDArray[np.bool_] | None) -> Plane | None:
@@ -194,16 +229,14 @@ def _sweep_finding(outline: Outline, volume_ml: float) -> tuple[Finding, ...]:
 
 
 def _manifest(case: _Case, outline: Outline) -> dict[str, Any]:
-    card, parameters = outline.model_card, case.parameters
+    parameters, weights = case.parameters, _weights(case, outline)
     method = METHOD_NAMES[parameters.method]
     return {
         "task": TASK,
         "method": f"{method}, edited by a person" if case.edited else method,
-        "tier": "with weights" if card else "without weights",
-        "weights": ""
-        if card is None
-        else f"{card['name']} {card['version']} (SHA-256 {card['sha256'][:12]})",
-        "model_card": card,
+        "tier": "with weights" if weights else "without weights",
+        "weights": weights,
+        "model_card": outline.model_card,
         "edited": case.edited,
         "parameters": parameters.as_dict(),
         "device": outline.facts.get("device", "cpu"),

@@ -39,6 +39,9 @@ AUTOMATIC = (
     "region that was not counted."
 )
 EDITED = "The outline was edited or drawn by a person; the numbers follow that outline."
+FIRST_OUTLINE = (
+    "The outline before editing was made by DR-UNet with {weights}, whose output is an uncalibrated score."
+)
 
 METHOD_NAMES = {
     Method.THRESHOLD: "seeded threshold",
