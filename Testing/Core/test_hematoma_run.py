@@ -103,6 +103,14 @@ def test_drunet_without_weights_says_how_to_get_them(a_scan, tmp_path, monkeypat
     assert "need no weights" in caught.value.remedy
 
 
+def test_missing_weights_are_said_before_any_work(a_scan, tmp_path):
+    """No stage begins: neither the input is checked nor the brain looked for."""
+    stages = []
+    with pytest.raises(WeightsMissingError):
+        run(a_scan, Parameters(method=Method.DRUNET, weights=tmp_path / "none.h5"), Progress(stages.append))
+    assert stages == []
+
+
 class Written(list):
     """Stands in for the report: leaves the file that marks a result, and lists the folders it was given."""
 
@@ -161,6 +169,15 @@ def test_a_batch_computes_again_with_other_parameters(two_patients, tmp_path):
     list(run_batch(two_patients, tmp_path / "out", other, write=again))
     list(run_batch(two_patients, tmp_path / "out", other, options=ReadOptions(allow_gaps=True), write=again))
     assert again == ["ada", "ada"]
+
+
+def test_a_batch_without_its_weights_begins_no_case(two_patients, tmp_path):
+    """A wrong path is one error, not one per patient, and earlier results stay where they are."""
+    list(run_batch(two_patients, tmp_path / "out", Parameters(), write=Written()))
+    lost = Parameters(method=Method.DRUNET, weights=tmp_path / "none.h5")
+    with pytest.raises(WeightsMissingError):
+        list(run_batch(two_patients, tmp_path / "out", lost, write=Written()))
+    assert (tmp_path / "out" / "ada" / "result.json").is_file()
 
 
 def test_a_batch_of_an_empty_folder_is_a_wrong_call(tmp_path):

@@ -13,7 +13,7 @@ from ctinsight.errors import Cancelled, CTInsightError, InputRefusedError, Wrong
 from ctinsight.files import ReadOptions, read_scan
 from ctinsight.finding import Outcome
 from ctinsight.progress import Progress
-from ctinsight.tasks.hematoma.run import run
+from ctinsight.tasks.hematoma.run import require_weights, run
 from ctinsight.version import VERSION
 
 if TYPE_CHECKING:
@@ -95,8 +95,11 @@ def run_batch(
     ------
     WrongUseError
         ``folder`` holds no case, or is not a folder.
+    WeightsMissingError
+        DR-UNet was chosen and has no weights; no case is begun.
     """
     cases = _cases(Path(folder), Path(out))
+    require_weights(parameters)
     job = _Job(parameters, options or ReadOptions(), write, progress)
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)

@@ -95,6 +95,7 @@ def run(scan: Scan, parameters: Parameters | None = None, progress: Progress | N
         A stage could not finish.
     """
     parameters, progress = parameters or Parameters(), progress or Progress()
+    require_weights(parameters)
     progress.report("checking the input", 0.01)
     refuse_if_unsuitable(check_head_ct(scan, None))
     progress.report("finding the brain", 0.05)
@@ -104,6 +105,22 @@ def run(scan: Scan, parameters: Parameters | None = None, progress: Progress | N
     progress.report(f"outlining blood ({METHOD_NAMES[parameters.method]})", 0.35)
     outline = _outline(scan.volume, brain_kji, parameters, progress)
     return _measured(_Case(scan, parameters, Known(checks, brain_kji)), outline, progress)
+
+
+def require_weights(parameters: Parameters) -> None:
+    """Refuse a method whose weights are not there, before any work is done for it.
+
+    Raises
+    ------
+    WeightsMissingError
+        DR-UNet was chosen and has no weights.
+    WrongWeightsError
+        Installed weights were changed.
+    """
+    if parameters.method is Method.DRUNET:
+        from ctinsight.tasks.hematoma.drunet import find_weights
+
+        find_weights(parameters.weights)
 
 
 def measure_segmentation(
