@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from ctinsight.cli_models import models_app
 from ctinsight.errors import (
+    CTInsightError,
     TermsNotAcceptedError,
     WeightsMissingError,
     WrongUseError,
@@ -327,3 +328,17 @@ def test_a_torch_file_that_is_packed_is_refused(tmp_path):
     (tmp_path / "out").mkdir()
     with pytest.raises(WrongWeightsError, match="compressed"):
         convert(tmp_path / "w.pth", NAME, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("ü.h5".encode(), b"\xff\xff.h5"), (b"PK\x05\x06\0\0", b"PK\x05\x06\0\x07")]
+)
+def test_a_damaged_zip_is_told(store, tmp_path, old, new):
+    """A name that is no text, and a last record that points to another disk."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("ü.h5", WEIGHTS.read_bytes()[:5000])
+    (tmp_path / "w.zip").write_bytes(content.getvalue().replace(old, new))
+    with pytest.raises(CTInsightError):
+        run("import", tmp_path / "w.zip", "--model", NAME)
+    assert store.installed() == ()

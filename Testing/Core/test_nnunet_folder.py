@@ -247,6 +247,16 @@ def test_tensors_that_are_no_weights(
     assert told in found(a_model)
 
 
+def test_a_flipped_bit_in_a_checkpoint_is_told(a_model: Path, found: Callable[..., str]) -> None:
+    """A weight that changed on the way is noticed by the file's own checksums."""
+    path = a_model / "fold_0" / "checkpoint_final.pth"
+    content = path.read_bytes()
+    kernel = weights()[FIRST].numpy().tobytes()
+    place = content.index(kernel)
+    path.write_bytes(content[:place] + bytes([kernel[0] ^ 1]) + content[place + 1 :])
+    assert "was changed since it was saved" in found(a_model)
+
+
 def test_several_models_are_told(tmp_path: Path, found: Callable[..., str]) -> None:
     """Two folders of which either could be meant are named; so are fold_all and numbered folds together."""
     a_folder(tmp_path / "two" / "a__3d_fullres")

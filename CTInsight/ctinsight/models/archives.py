@@ -25,6 +25,8 @@ _FORBIDDEN = set('<>:"|?*\\') | {chr(code) for code in range(32)} | {"\x7f"}
 #: Most file systems allow 255 bytes for one name.
 _LONGEST_PART_BYTES = 255
 _CHUNK_BYTES = 2**18
+#: What the reader of zips raises on damaged ones; the last where a name is no text.
+DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, UnicodeDecodeError)
 #: What the Finder adds to every zip; nobody's data.
 _LITTER = ("__MACOSX", ".DS_Store")
 
@@ -97,9 +99,15 @@ def is_archive(path: Path) -> bool:
     """Return whether the file is a zip or tar archive; a torch weight file, a zip too, is not one."""
     if not path.is_file():
         return False
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            return not any(name.endswith("/data.pkl") or name == "data.pkl" for name in archive.namelist())
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                return not any(
+                    name.endswith("/data.pkl") or name == "data.pkl" for name in archive.namelist()
+                )
+    except DAMAGED:
+        # Damaged: who unpacks it is told so.
+        return True
     return path.suffix.lower() not in {".nii", ".dcm"} and tarfile.is_tarfile(path)
 
 
@@ -178,7 +186,7 @@ def extract(
                 return _unpack(_zip_members(opened), folder, tally, beat)
         with tarfile.open(archive) as opened_tar:
             return _unpack(_tar_members(opened_tar), folder, tally, beat)
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError) as error:
+    except (tarfile.TarError, *DAMAGED) as error:
         raise UnreadableFileError(
             found=f"{archive.name}: {error or 'a broken archive'}",
             expected="a whole zip or tar archive",
@@ -217,7 +225,11 @@ def _checked(members: Iterator[_Member], tally: _Tally) -> Iterator[tuple[PurePo
 
 
 def _write(member: _Member, target: Path, tally: _Tally, beat: Callable[[int], None]) -> None:
-    source = member.open()
+    try:
+        source = member.open()
+    except (OSError, ValueError, RuntimeError) as error:
+        # The list of contents leads to places that the file does not have.
+        raise zipfile.BadZipFile(f"{member.name!r}: {error}") from error  # noqa: EM102 - becomes the error's text
     if source is None:
         raise _unsafe(tally.archive, f"{member.name!r} is no regular file")
     with source, target.open("xb") as file:

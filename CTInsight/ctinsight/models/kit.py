@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from ctinsight import RESEARCH_USE_ONLY
 from ctinsight.errors import DownloadFailedError, UnreadableFileError, WrongUseError, WrongWeightsError
-from ctinsight.models.archives import ArchiveLimits, extract, safe_path
+from ctinsight.models.archives import DAMAGED, ArchiveLimits, extract, safe_path
 from ctinsight.models.card import FileRecord, file_records
 from ctinsight.models.installed import LAYOUT, LIST_NAME, Installed, now, read_installed
 from ctinsight.models.meter import Meter
@@ -169,10 +169,13 @@ def gather_wheels(
 
 def is_kit(path: Path) -> bool:
     """Return whether a file is a zip with our list in it."""
-    if not path.is_file() or not zipfile.is_zipfile(path):
+    try:
+        if not path.is_file() or not zipfile.is_zipfile(path):
+            return False
+        with zipfile.ZipFile(path) as archive:
+            return KIT_LIST in archive.namelist()
+    except DAMAGED:
         return False
-    with zipfile.ZipFile(path) as archive:
-        return KIT_LIST in archive.namelist()
 
 
 def restore_kit(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ctinsight.device import require_torch
 from ctinsight.errors import DependencyMissingError, WrongWeightsError
+from ctinsight.models.archives import DAMAGED
 from ctinsight.models.importers.architecture import StateDict
 
 if TYPE_CHECKING:
@@ -50,14 +51,16 @@ def load_plain(path: Path) -> Any:
     Raises
     ------
     WrongWeightsError
-        Damaged, compressed, or it asks for a class or function that is not on the list; that is named.
+        Damaged, changed since it was saved, compressed, or it asks for a class or function that is not on the
+        list; that is named.
     """
     import pickle
 
     torch = require_torch()
-    zipped = zipfile.is_zipfile(path)
+    with path.open("rb") as file:
+        zipped = file.read(4) == b"PK\x03\x04"
     if zipped:
-        _refuse_compressed(path)
+        _refuse_damaged(path)
     try:
         with torch.serialization.safe_globals(_allowed()):
             return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
@@ -76,15 +79,19 @@ def _allowed() -> list[Any]:
     return [np.dtype, *kinds, *((scalar, name) for name in _SCALAR_NAMES)]
 
 
-def _refuse_compressed(path: Path) -> None:
-    # torch.save stores plainly; what is packed may unpack to any size.
+def _refuse_damaged(path: Path) -> None:
+    # torch itself compares no checksums, and a flipped bit in a weight would go unseen. It stores plainly;
+    # what is packed may unpack to any size.
     try:
         with zipfile.ZipFile(path) as archive:
             packed = [i.filename for i in archive.infolist() if i.compress_type != zipfile.ZIP_STORED]
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+            damaged = None if packed else archive.testzip()
+    except (OSError, ValueError, RuntimeError, *DAMAGED) as error:
         raise _refused(path, f"not a whole file ({_first_line(error)})") from error
     if packed:
         raise _refused(path, f"{packed[0]} in it is compressed, which torch.save never does")
+    if damaged:
+        raise _refused(path, f"{damaged} in it was changed since it was saved (CRC-32)")
 
 
 def read_safetensors(path: Path) -> StateDict:
