@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -144,6 +145,22 @@ def test_a_failed_run_leaves_nothing(case, tmp_path):
     with pytest.raises(ValueError, match=r"result\.findings\[0\]\.value = nan"):
         write_result(broken, case.scan, tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "hours", "stays"), [("ct.nrrd", 2, False), ("ct.nrrd", 0, True), ("notes.txt", 2, True)]
+)
+@pytest.mark.usefixtures("without_picture")
+def test_what_a_killed_run_left_is_swept(case, tmp_path, name, hours, stays):
+    """CT data of an hour ago and older goes; what may still be written, or is not ours, stays."""
+    left = tmp_path / ".unfinished-abc" / name
+    left.parent.mkdir()
+    left.write_bytes(b"half a file")
+    for path in (left, left.parent):
+        os.utime(path, (time.time() - 3600 * hours - 1,) * 2)
+    write_result(case.result, case.scan, tmp_path)
+    assert left.exists() == stays
+    assert left.parent.exists() == stays
 
 
 @pytest.mark.usefixtures("without_picture")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +37,10 @@ RESULT_FILES = {
     "scene": "scene.mrb",
     "overview": "overview.png",
 }
+#: Beginning of the name of the folder that holds the files while they are written.
+_UNFINISHED = ".unfinished-"
+#: No run takes so long to write: a folder untouched for longer belongs to one that was killed.
+_STALE_SECONDS = 3600.0
 _CORE_ROLES = ("measurements", "segmentation", "ct", "axial_picture")
 
 
@@ -66,7 +72,8 @@ def write_result(result: CaseResult, scan: Scan, folder: Path, *, overwrite: boo
     scan
         The CT it was found in, on the grid of the segmentation.
     folder
-        Made when absent. Files in it that are no result of ours stay as they are.
+        Made when absent. Files in it that are no result of ours stay as they are; what a run that was killed
+        more than an hour ago left half written is removed.
     overwrite
         Whether an earlier result in the folder may be replaced.
 
@@ -86,7 +93,8 @@ def write_result(result: CaseResult, scan: Scan, folder: Path, *, overwrite: boo
     refuse_existing(folder, overwrite=overwrite)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=folder) as name:
+        _sweep(folder)
+        with tempfile.TemporaryDirectory(prefix=_UNFINISHED, dir=folder) as name:
             unfinished = Path(name)
             notes = _write_files(result, scan, unfinished)
             refuse_existing(folder, overwrite=overwrite)  # another run may have finished meanwhile
@@ -124,6 +132,20 @@ def refuse_existing(folder: Path, *, overwrite: bool = False) -> None:
             if not folders
             else "Name another folder: a folder of that name is not replaced.",
         )
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed runs left half written; anything that is not surely ours stays."""
+    for left in folder.glob(_UNFINISHED + "*"):
+        # What cannot be looked at or removed now must not stop the new result.
+        with suppress(OSError):
+            if not left.is_dir() or left.is_symlink():
+                continue
+            files = list(left.iterdir())
+            newest = max(path.lstat().st_mtime for path in (left, *files))
+            ours = all(path.is_file() and path.name in RESULT_FILES.values() for path in files)
+            if ours and time.time() - newest > _STALE_SECONDS:
+                shutil.rmtree(left)
 
 
 def _write_files(result: CaseResult, scan: Scan, folder: Path) -> tuple[str, ...]:
