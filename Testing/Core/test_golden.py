@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from typer.testing import CliRunner
 
-from ctinsight.cli_models import models_app
+from ctinsight.cli.models import models_app
 from ctinsight.errors import (
     CTInsightError,
     UnreadableFileError,

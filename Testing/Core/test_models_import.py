@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
-from ctinsight.cli_models import models_app
+from ctinsight.cli.models import models_app
 from ctinsight.errors import (
     CTInsightError,
     TermsNotAcceptedError,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from typer.testing import CliRunner
 
-from ctinsight.cli_models import models_app, transfer_text
+from ctinsight.cli.models import models_app, transfer_text
 from ctinsight.errors import (
     OfflineError,
     TermsNotAcceptedError,

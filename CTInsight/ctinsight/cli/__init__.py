@@ -8,10 +8,10 @@ import typer
 
 from ctinsight import RESEARCH_USE_ONLY, __version__
 from ctinsight.cli.hematoma import hematoma
+from ctinsight.cli.models import models_app
 from ctinsight.cli.options import AllowGaps, CasePath, Series
 from ctinsight.cli.phantom import phantom_app
 from ctinsight.cli.words import describe, worded_check
-from ctinsight.cli_models import models_app
 from ctinsight.errors import DependencyMissingError, WrongUseError
 from ctinsight.finding import Outcome
 
