@@ -20,7 +20,15 @@ from ctinsight.phantoms import (
     isotropic_head_grid,
 )
 from ctinsight.progress import Progress
-from ctinsight.tasks.hematoma import Known, Method, Parameters, measure_segmentation, run, run_batch
+from ctinsight.tasks.hematoma import (
+    Known,
+    Method,
+    Parameters,
+    batch_exit_code,
+    measure_segmentation,
+    run,
+    run_batch,
+)
 from ctinsight.tasks.hematoma import batch as batch_module
 from ctinsight.volume import Acquisition, Scan, Volume
 
@@ -135,7 +143,7 @@ def two_patients(tmp_path, a_case, monkeypatch, a_result):
 
 def read_table(path):
     """Read the batch's table."""
-    with path.open(newline="", encoding="utf-8") as stream:
+    with path.open(newline="", encoding="utf-8-sig") as stream:
         return list(csv.DictReader(stream))
 
 
@@ -169,6 +177,32 @@ def test_a_batch_computes_again_with_other_parameters(two_patients, tmp_path):
     list(run_batch(two_patients, tmp_path / "out", other, write=again))
     list(run_batch(two_patients, tmp_path / "out", other, options=ReadOptions(allow_gaps=True), write=again))
     assert again == ["ada", "ada"]
+
+
+def test_the_table_opens_in_a_spreadsheet_and_says_what_it_is_for(two_patients, tmp_path):
+    """Marked as UTF-8, research use in each row, units in the names, and no patient's name is a formula."""
+    (two_patients / "ada").rename(two_patients / "=ada ä")
+    list(run_batch(two_patients, tmp_path / "out", Parameters(), write=Written()))
+    table = tmp_path / "out" / "batch.csv"
+    assert table.read_bytes().startswith(b"\xef\xbb\xbf")
+    rows = read_table(table)
+    assert [row["case"] for row in rows] == ["'=ada ä", "bob"]
+    assert all("Not a medical device" in row["research_use_only"] for row in rows)
+    assert {"volume_ml", "mean_hu", "abc2_simple_ml"} <= rows[0].keys()
+
+
+@pytest.mark.parametrize(
+    ("statuses", "code"),
+    [
+        ([], 0),
+        (["done", "warn"], 0),
+        (["done", "refused"], 3),
+        (["refused", "error", "done"], 5),
+    ],
+)
+def test_the_exit_code_is_that_of_the_worst_case(statuses, code):
+    """A script sees from the code alone whether every patient was measured."""
+    assert batch_exit_code(statuses) == code
 
 
 def test_a_batch_without_its_weights_begins_no_case(two_patients, tmp_path):

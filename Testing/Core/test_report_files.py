@@ -24,6 +24,7 @@ from ctinsight.report import (
     to_document,
     write_result,
 )
+from ctinsight.report.measurements_csv import measurements_csv
 from made_cases import BLOB_ML, made_case, made_grid
 
 CORE_FILES = {"result.json", "measurements.csv", "segmentation.seg.nrrd", "ct.nrrd", "overview_axial.png"}
@@ -106,6 +107,14 @@ def test_csv_numbers_carry_unit_interval_and_code(case, folder):
     assert float(row["value"]) == pytest.approx(finding.value, rel=1e-9)
     assert float(row["low"]) == pytest.approx(0.9 * finding.value, rel=1e-9)
     assert (row["unit"], row["code_scheme"], row["code_value"]) == ("mL", "SCT", "118565006")
+
+
+def test_csv_text_is_never_a_formula(case):
+    """A text that begins with = + - or @ gets an apostrophe; a negative number stays a number."""
+    findings = (Finding("a", "=1+1", "@x"), Finding("b_mm", "B", -2.5, "mm"))
+    rows = list(csv.reader(measurements_csv(replace(case.result, findings=findings)).splitlines()))
+    assert ["finding", "'=1+1", "a", "'@x"] in [row[:4] for row in rows]
+    assert ["finding", "B", "b_mm", "-2.5"] in [row[:4] for row in rows]
 
 
 def test_csv_says_not_applicable_instead_of_zero(folder):

@@ -8,6 +8,7 @@ from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 from ctinsight import RESEARCH_USE_ONLY
+from ctinsight.files.spreadsheet import csv_cell
 from ctinsight.version import VERSION
 
 if TYPE_CHECKING:
@@ -44,20 +45,15 @@ def measurements_csv(result: CaseResult) -> str:
     Returns
     -------
     str
-        Comma-separated text with one header line; the research-use sentence is its first row.
+        Comma-separated text with one header line; the research-use sentence is its first row. Text that a
+        spreadsheet program would take for a formula has an apostrophe in front.
     """
     text = StringIO()
     writer = csv.writer(text)
     writer.writerow([f.name for f in fields(Line)])
     for line in _lines(result):
-        writer.writerow([_cell(value) for value in astuple(line)])
+        writer.writerow([csv_cell(value) for value in astuple(line)])
     return text.getvalue()
-
-
-def _cell(value: Value) -> str:
-    if value is None:
-        return ""
-    return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
 def _lines(result: CaseResult) -> Iterator[Line]:

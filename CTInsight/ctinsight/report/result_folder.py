@@ -20,6 +20,7 @@ from ctinsight.errors import (
     WrongUseError,
 )
 from ctinsight.files import read_labelmap, read_scan, write_segmentation, write_volume
+from ctinsight.files.spreadsheet import CSV_ENCODING
 from ctinsight.report.measurements_csv import measurements_csv
 from ctinsight.report.result_json import SCHEMA, SCHEMA_VERSION, from_document, to_document
 from ctinsight.volume import Scan
@@ -151,9 +152,9 @@ def _sweep(folder: Path) -> None:
 def _write_files(result: CaseResult, scan: Scan, folder: Path) -> tuple[str, ...]:
     write_segmentation(result.segmentation, folder / RESULT_FILES["segmentation"])
     write_volume(scan.volume, folder / RESULT_FILES["ct"])
-    # "utf-8-sig": a spreadsheet program recognises the encoding by the mark; csv brings its own line ends.
+    # csv brings its own line ends.
     csv_file = folder / RESULT_FILES["measurements"]
-    csv_file.write_text(measurements_csv(result), encoding="utf-8-sig", newline="")
+    csv_file.write_text(measurements_csv(result), encoding=CSV_ENCODING, newline="")
     notes = _write_picture(result, scan, folder / RESULT_FILES["axial_picture"])
     written = {role: RESULT_FILES[role] for role in _CORE_ROLES if (folder / RESULT_FILES[role]).is_file()}
     document = to_document(result, scan, written)

@@ -4,7 +4,7 @@ Three methods need no weights (seeded threshold, fuzzy c-means, active contour: 
 paper); the fourth is DR-UNet.
 """
 
-from ctinsight.tasks.hematoma.batch import BatchCase, run_batch
+from ctinsight.tasks.hematoma.batch import BatchCase, batch_exit_code, run_batch
 from ctinsight.tasks.hematoma.parameters import (
     BatchNormMode,
     CleanUpRules,
@@ -24,6 +24,7 @@ __all__ = [
     "Method",
     "NetworkOptions",
     "Parameters",
+    "batch_exit_code",
     "measure_segmentation",
     "run",
     "run_batch",

@@ -9,15 +9,23 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ctinsight.errors import Cancelled, CTInsightError, InputRefusedError, WrongUseError
+from ctinsight import RESEARCH_USE_ONLY
+from ctinsight.errors import (
+    Cancelled,
+    CTInsightError,
+    InputRefusedError,
+    ProcessingFailedError,
+    WrongUseError,
+)
 from ctinsight.files import ReadOptions, read_scan
+from ctinsight.files.spreadsheet import CSV_ENCODING, csv_cell
 from ctinsight.finding import Outcome
 from ctinsight.progress import Progress
 from ctinsight.tasks.hematoma.run import require_weights, run
 from ctinsight.version import VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from ctinsight.result import CaseResult
     from ctinsight.tasks.hematoma.parameters import Parameters
@@ -38,6 +46,8 @@ COLUMNS = (
     "abc3_ml",
     "two_thirds_sh_ml",
 )
+#: Header of the table. Units stand in the names; volumes are in mL, attenuation in HU.
+TABLE_COLUMNS = ("case", "status", *COLUMNS, "message", "research_use_only")
 
 
 class WriteResult(Protocol):
@@ -84,7 +94,10 @@ def run_batch(
     Each sub-folder (or image file) of ``folder`` is one case; its result goes to ``out/<name>`` and its row
     to ``out/batch.csv``, which is replaced as a whole after each case. Cases that were finished with the
     same files, options, parameters and version are not computed again. A case that fails gets its row, and
-    the next one begins.
+    the next one begins. :func:`batch_exit_code` turns the statuses into the exit code of a command.
+
+    The table is UTF-8 with a mark at its start, comma-separated, with the research-use sentence in each row;
+    text that a spreadsheet program would take for a formula has an apostrophe in front.
 
     Yields
     ------
@@ -108,6 +121,19 @@ def run_batch(
         rows[name] = _one(name, source, out / name, job)
         _write_table(out / TABLE_NAME, rows)
         yield rows[name]
+
+
+def batch_exit_code(statuses: Iterable[str]) -> int:
+    """Return the exit code of a batch that came to its end.
+
+    0 when every case is done or warns. Otherwise the code that the worst case would have had alone: 5 when
+    one is an error, or else 3 when one is refused; the table names each. Every other case is measured all
+    the same.
+    """
+    found = set(statuses)
+    if "error" in found:
+        return ProcessingFailedError.exit_code
+    return InputRefusedError.exit_code if "refused" in found else 0
 
 
 def _cases(folder: Path, out: Path) -> list[tuple[str, Path]]:
@@ -199,13 +225,11 @@ def _finished_before(folder: Path, stamp: str) -> dict[str, Any] | None:
 
 
 def _write_table(path: Path, rows: dict[str, BatchCase]) -> None:
-    lines: list[list[Any]] = [["case", "status", *COLUMNS, "message"]]
-    lines += [
-        [r.name, r.status, *("" if v is None else v for v in r.values), r.message] for r in rows.values()
-    ]
+    lines: list[tuple[float | int | str | None, ...]] = [TABLE_COLUMNS]
+    lines += [(r.name, r.status, *r.values, r.message, RESEARCH_USE_ONLY) for r in rows.values()]
     part = path.with_suffix(".part")
-    with part.open("w", newline="", encoding="utf-8") as stream:
-        csv.writer(stream).writerows(lines)
+    with part.open("w", newline="", encoding=CSV_ENCODING) as stream:
+        csv.writer(stream).writerows([csv_cell(cell) for cell in line] for line in lines)
     part.replace(path)
 
 
