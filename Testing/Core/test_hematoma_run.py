@@ -20,6 +20,7 @@ from ctinsight.phantoms import (
     isotropic_head_grid,
 )
 from ctinsight.progress import Progress
+from ctinsight.report import RESULT_FILES
 from ctinsight.tasks.hematoma import (
     Known,
     Method,
@@ -177,6 +178,34 @@ def test_a_batch_computes_again_with_other_parameters(two_patients, tmp_path):
     list(run_batch(two_patients, tmp_path / "out", other, write=again))
     list(run_batch(two_patients, tmp_path / "out", other, options=ReadOptions(allow_gaps=True), write=again))
     assert again == ["ada", "ada"]
+
+
+def test_a_case_that_turned_bad_keeps_no_result_that_looks_valid(two_patients, tmp_path):
+    """The result of the good days is moved aside, which the row says; a person's own files stay in place."""
+    list(run_batch(two_patients, tmp_path / "out", Parameters(), write=Written()))
+    ada = tmp_path / "out" / "ada"
+    (ada / "notes.txt").write_text("mine")
+    (two_patients / "ada" / "ct.nii.gz").write_bytes(b"no image")
+    case = next(iter(run_batch(two_patients, tmp_path / "out", Parameters(), write=Written())))
+    assert case.status in {"refused", "error"}
+    assert case.message.endswith("moved to ada/outdated-1.")
+    assert sorted(p.name for p in ada.iterdir()) == ["notes.txt", "outdated-1"]
+    assert sorted(p.name for p in (ada / "outdated-1").iterdir()) == ["batch_case.json", "result.json"]
+
+
+def test_a_result_made_by_a_person_stays_when_its_case_is_bad(two_patients, tmp_path):
+    """Without the batch's stamp nothing is moved; the row says that the result there is another one."""
+    bob = tmp_path / "out" / "bob"
+    bob.mkdir(parents=True)
+    (bob / "result.json").write_text("{}")
+    cases = list(run_batch(two_patients, tmp_path / "out", Parameters(), write=Written()))
+    assert (bob / "result.json").is_file()
+    assert cases[1].message.endswith("not of this batch.")
+
+
+def test_the_batch_knows_every_file_of_a_result():
+    """What the report writes is what is moved aside."""
+    assert set(batch_module.RESULT_NAMES) == set(RESULT_FILES.values())
 
 
 def test_the_table_opens_in_a_spreadsheet_and_says_what_it_is_for(two_patients, tmp_path):

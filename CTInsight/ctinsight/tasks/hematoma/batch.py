@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 from dataclasses import asdict, dataclass, fields
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -33,6 +34,16 @@ if TYPE_CHECKING:
 
 TABLE_NAME = "batch.csv"
 STAMP_NAME = "batch_case.json"
+#: The files of one result as ``ctinsight.report`` names them; a report is no part of this layer.
+RESULT_NAMES = (
+    "result.json",
+    "measurements.csv",
+    "segmentation.seg.nrrd",
+    "ct.nrrd",
+    "overview_axial.png",
+    "scene.mrb",
+    "overview.png",
+)
 
 #: Findings that become columns of the table, in this order.
 COLUMNS = (
@@ -94,7 +105,9 @@ def run_batch(
     Each sub-folder (or image file) of ``folder`` is one case; its result goes to ``out/<name>`` and its row
     to ``out/batch.csv``, which is replaced as a whole after each case. Cases that were finished with the
     same files, options, parameters and version are not computed again. A case that fails gets its row, and
-    the next one begins. :func:`batch_exit_code` turns the statuses into the exit code of a command.
+    the next one begins; a result that an earlier batch had for it is outdated and moves to
+    ``out/<name>/outdated-1``, which its message says. :func:`batch_exit_code` turns the statuses
+    into the exit code of a command.
 
     The table is UTF-8 with a mark at its start, comma-separated, with the research-use sentence in each row;
     text that a spreadsheet program would take for a formula has an apostrophe in front.
@@ -181,12 +194,33 @@ def _one(name: str, source: Path, folder: Path, job: _Job) -> BatchCase:
     except Cancelled:
         raise
     except InputRefusedError as error:
-        return BatchCase(name, "refused", _sentence(error))
+        return BatchCase(name, "refused", _sentence(error) + _set_aside(folder))
     except (CTInsightError, OSError, MemoryError) as error:
-        return BatchCase(name, "error", _sentence(error))
+        return BatchCase(name, "error", _sentence(error) + _set_aside(folder))
     case = _row(name, result)
     _write_whole(folder / STAMP_NAME, json.dumps({"stamp": stamp, **asdict(case)}, indent=1))
     return case
+
+
+def _set_aside(folder: Path) -> str:
+    """Move the result of an earlier batch, which this case no longer has; returns what to say of it.
+
+    It goes into a sub-folder of its own, so nothing is lost. A result without this module's stamp was made
+    by a person and stays.
+    """
+    if not (folder / STAMP_NAME).is_file():
+        here = (folder / "result.json").is_file()
+        return f" The result in {folder.name} is older and not of this batch." if here else ""
+    try:
+        aside = next(p for n in count(1) if not (p := folder / f"outdated-{n}").exists())
+        aside.mkdir()
+        # result.json goes first, as a folder that has one counts as complete.
+        for name in (*RESULT_NAMES, STAMP_NAME):
+            if (folder / name).is_file():
+                (folder / name).replace(aside / name)
+    except OSError as error:
+        return f" The earlier result in {folder.name} is outdated and could not be moved ({error.strerror})."
+    return f" The earlier result is outdated and was moved to {folder.name}/{aside.name}."
 
 
 def _row(name: str, result: CaseResult) -> BatchCase:
