@@ -137,6 +137,25 @@ def test_an_impossible_volume_is_the_inputs_fault(a_bleeding_head, slices, mm):
     assert "whole brain, check the voxel spacing" in refused.value.remedy
 
 
+@pytest.mark.parametrize(("low_hu", "high_hu"), [(0, 80), (-20, 180)], ids=["brain", "subdural"])
+def test_a_brain_window_leaves_enough_to_find_the_brain(a_bleeding_head, its_brain, low_hu, high_hu):
+    """Clipped to the window in 255 steps, with a clot of 75 HU on the skull, the Dice is at least 0.95."""
+    step = (high_hu - low_hu) / 255
+    grey = np.round((np.clip(a_bleeding_head.volume.array_kji, low_hu, high_hu) - low_hu) / step)
+    found = extract_brain(a_bleeding_head.volume.with_array(low_hu + grey * step))
+    assert overlap(found.mask_kji, a_bleeding_head.brain_kji) >= 0.95
+
+
+def test_a_windowed_image_without_a_head_says_what_the_window_took(a_bleeding_head):
+    """A white box on black is refused, and the remedy names the window."""
+    box = np.zeros(a_bleeding_head.volume.array_kji.shape)
+    box[10:20, 50:150, 50:150] = 80.0
+    with pytest.raises(InputRefusedError, match="no brain") as refused:
+        extract_brain(a_bleeding_head.volume.with_array(box))
+    assert "narrow window" in refused.value.remedy
+    assert "--window" in refused.value.remedy
+
+
 def test_the_atlas_agrees_with_its_stripped_version(shared):
     """Dice at least 0.95 with the published brain of the CT template, cut at half its own intensity."""
     head = SimpleITK.ReadImage(str(shared / "atlas" / "scct.nii"))

@@ -113,6 +113,8 @@ def test_pictures_that_the_user_chose_are_a_warning():
     """PNG folders were read with spacing and window given knowingly: said, not refused."""
     scan = a_scan(np.clip(a_ball()[0], 0, 80), file_format="PNG/JPG folder", modality=None)
     assert check_modality_hu(scan, BRAIN).outcome is WARN
+    assert check_modality_hu(scan, BRAIN).measured.endswith("thick white was taken for skull")
+    assert "Bleeds along the skull may be missed" in check_modality_hu(scan, BRAIN).remedy
     assert check_orientation(scan).outcome is WARN
     assert check_orientation(scan).measured.startswith("assumed: ")
 

@@ -57,6 +57,9 @@ def check_modality_hu(scan: Scan, brain_mask: Mask | None) -> Check:
     if is_picture_stack(scan.acquisition):
         measured = f"8-bit pictures, {_range(scan.volume)}, made HU by a window"
         remedy = "Use the DICOM series; densities outside the window are lost."
+        if float(scan.volume.array_kji.max()) < _BONE_AT_LEAST_HU:
+            measured += "; bone is clipped: thick white was taken for skull"
+            remedy += " Bleeds along the skull may be missed wholly, and calcification counted as blood."
         return Check(key, name, Outcome.WARN, measured, expected, remedy)
     fault, measured = _scale_fault(scan.volume)
     if fault:

@@ -58,9 +58,10 @@ def read_pictures(paths: list[Path], options: ReadOptions) -> Scan:
 
 def _acquisition(options: ReadOptions, window: tuple[float, float], ordered: list[Path]) -> Acquisition:
     how = "given" if options.window else "assumed"
+    center, width = window
     notes = (
-        f"Grey levels were turned into HU by the {how} window, center {window[0]:g}, width {window[1]:g}.",
-        "Values outside the window are lost.",
+        f"Grey levels were turned into HU by the {how} window, center {center:g}, width {width:g}.",
+        f"Values outside {center - width / 2:g} to {center + width / 2:g} HU are lost.",
         "Spacing and slice thickness are the user's; the thickness was taken as the distance of slices.",
         "Assumed orientation: anterior up, patient right on the left, the first file lowest.",
     )

@@ -10,6 +10,9 @@ The method is ours, for this project; its parts are classical. On 2 mm cubes:
 3. below the widest section the region is followed downwards until it is as narrow as a foramen magnum;
 4. the border is decided on the native voxels.
 
+Slices exported with a brain window show neither bone nor air; there the thick white shell stands for bone,
+see :mod:`ctinsight.regions.windowed`.
+
 References
 ----------
 Meyer F. The watershed concept and its use in segmentation: a brief history. 2012.
@@ -26,6 +29,7 @@ import SimpleITK
 from scipy import ndimage
 
 from ctinsight.errors import InputRefusedError
+from ctinsight.regions.windowed import is_windowed, with_bone_and_air
 from ctinsight.regions.worksheet import WORK_MM, Worksheet, worksheet
 
 if TYPE_CHECKING:
@@ -67,6 +71,10 @@ _BRAIN_MEDIAN_HU = (8.0, 70.0)
 _REMEDY = (
     "Choose the axial head CT series that covers the whole brain, check the voxel spacing that it states, "
     "or draw the region by hand."
+)
+_WINDOWED_REMEDY = (
+    "These slices were exported with a narrow window, which clips skull and air: use the DICOM series, or "
+    "export with a window that holds at least -200 to 300 HU and name it with --window CENTER,WIDTH."
 )
 
 
@@ -132,7 +140,18 @@ def extract_brain(volume: Volume) -> BrainExtraction:
         No brain in a skull is in the field of view, or the region found has a volume that no whole brain has
         (false voxel spacing, a part of the head); choose or repair the head CT.
     """
-    sheet = worksheet(volume)
+    sheet = worksheet(volume)  # refuses impossible extents before anything is copied
+    if not is_windowed(volume):
+        return _extracted(volume, sheet)
+    shown = with_bone_and_air(volume)
+    try:
+        return _extracted(shown, worksheet(shown))
+    except InputRefusedError as error:
+        remedy = f"{_WINDOWED_REMEDY} {error.remedy}"
+        raise InputRefusedError(found=error.found, expected=error.expected, remedy=remedy) from error
+
+
+def _extracted(volume: Volume, sheet: Worksheet) -> BrainExtraction:
     cranium = _cranium(sheet)
     inside = _inside(sheet, cranium)
     inside = _cut_at_foramen(inside, cranium.core)
