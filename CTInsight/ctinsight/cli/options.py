@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from ctinsight.files import ReadOptions
 
 CasePath = Annotated[
-    Path, typer.Argument(metavar="CASE", help="NIfTI, NRRD, MHA, DICOM file, folder or zip.")
+    Path,
+    typer.Argument(
+        metavar="CASE", help="NIfTI, NRRD, MHA; DICOM file, folder or zip; folder of PNG or JPG slices."
+    ),
 ]
 OutPath = Annotated[Path, typer.Option("--out", "-o", help="Folder for the results; made when absent.")]
 Series = Annotated[
