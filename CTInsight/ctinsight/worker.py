@@ -37,7 +37,7 @@ MAX_LOG_BYTES = 1 << 20
 IDLE_MINUTES = 30.0
 
 #: Task name -> module with ``Parameters`` and ``run(scan, parameters, progress)``.
-TASKS = {"hematoma": "ctinsight.tasks.hematoma"}
+TASKS = {"hematoma": "ctinsight.tasks.hematoma", "nodule": "ctinsight.tasks.nodule"}
 
 _END_OF_INPUT = ""
 
