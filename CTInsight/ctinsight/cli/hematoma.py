@@ -120,7 +120,7 @@ def _run_batch(
     folder: Path, out: Path, parameters: Parameters, options: ReadOptions, *, overwrite: bool
 ) -> None:
     from ctinsight.report import write_result
-    from ctinsight.tasks.hematoma import run_batch
+    from ctinsight.tasks.hematoma import batch_exit_code, run_batch
     from ctinsight.tasks.hematoma.batch import STAMP_NAME
 
     replaces_all = overwrite
@@ -131,6 +131,10 @@ def _run_batch(
         return write_result(result, scan, folder, overwrite=replaces_all or own)
 
     _refuse_batch_in_input(folder, out)
+    statuses = []
     for case in run_batch(folder, out, parameters, options=options, write=write):
+        statuses.append(case.status)
         typer.echo(f"{case.status:8} {case.name}: {case.message}")
     typer.echo(f"One row per patient: {out / 'batch.csv'}\n{RESEARCH_USE_ONLY}")
+    if code := batch_exit_code(statuses):
+        raise typer.Exit(code)
