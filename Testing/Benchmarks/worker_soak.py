@@ -2,8 +2,8 @@
 
     python Testing/Benchmarks/worker_soak.py [--requests 500]
 
-Prints Markdown. Every tenth request is a click in the air, which is refused; the last five are cancelled in the
-middle, each followed by a new worker. Linux only (reads /proc).
+Prints Markdown. Every tenth request is a click in the air, which is refused; the last five are cancelled in
+the middle, each followed by a new worker. Linux only (reads /proc).
 """
 
 from __future__ import annotations

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import socket
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from ctinsight import doctor
 from ctinsight.doctor import catalogue_hosts, examine, examine_folder, examine_hosts
 from ctinsight.finding import Check, Outcome
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def _by_key(checks: object) -> dict[str, Check]:

@@ -19,7 +19,7 @@ from ctinsight.progress import Progress
 from ctinsight.report import write_result
 from ctinsight.tasks.hematoma import Method, Parameters, run
 from ctinsight.volume import Acquisition, Scan
-from CTInsightLib.WorkerProcess import WorkerProcess
+from CTInsightLib.WorkerProcess import WorkerProcess, workerEnvironment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,7 +75,11 @@ def test_the_worker_answers(a_bleed: PhantomCase) -> None:
 def test_the_command_line_says_what_is_missing() -> None:
     """Without Typer the command line names the package and how to install it, with exit code 5."""
     done = subprocess.run(
-        [sys.executable, "-m", "ctinsight", "--help"], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "ctinsight", "--help"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=workerEnvironment(),
     )
     assert done.returncode == 5
     assert "typer" in done.stderr

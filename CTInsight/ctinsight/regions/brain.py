@@ -69,8 +69,7 @@ _VOLUME_LIMITS_ML = (150.0, 2600.0)
 _BRAIN_MEDIAN_HU = (8.0, 70.0)
 
 _REMEDY = (
-    "Choose the axial head CT series that covers the whole brain, check the voxel spacing that it states, "
-    "or draw the region by hand."
+    "Choose the axial head CT series that covers the whole brain, and check the voxel spacing that it states."
 )
 _WINDOWED_REMEDY = (
     "These slices were exported with a narrow window, which clips skull and air: use the DICOM series, or "

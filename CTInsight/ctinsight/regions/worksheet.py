@@ -6,8 +6,9 @@ are found on 2 mm cubes and only their border is decided on the native voxels.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import ndimage
@@ -83,7 +84,7 @@ class Worksheet:
         start = np.array([part.start for part in box], dtype=np.float64)
         shape = tuple(part.stop - part.start for part in box)
         return np.asarray(
-            ndimage.affine_transform(
+            _scaled(
                 field_zyx,
                 1.0 / self.step,
                 offset=(start - self.offset) / self.step,
@@ -138,8 +139,15 @@ def worksheet(volume: Volume) -> Worksheet:
     means = _block_means(native, block)
     scale = WORK_MM / (spacing * block)
     shape = np.maximum(1, np.floor((np.array(means.shape) - 1) / scale).astype(int) + 1)
-    cubes = ndimage.affine_transform(means, scale, output_shape=tuple(shape), order=1, mode="nearest")
+    cubes = _scaled(means, scale, output_shape=tuple(shape), order=1, mode="nearest")
     return Worksheet(cubes, grid, order, flips, scale * block, (block - 1) / 2.0)
+
+
+def _scaled(field: NDArray[Any], scale: NDArray[np.float64], **options: Any) -> Any:
+    # One factor per axis takes SciPy's fast way; before 1.14 it warns that its meaning changed in 2016.
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The behavior of affine_transform with a 1-D array", UserWarning)
+        return ndimage.affine_transform(field, scale, **options)
 
 
 def _refuse_impossible_extent(grid: Grid, order: tuple[int, ...]) -> None:

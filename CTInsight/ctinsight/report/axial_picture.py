@@ -43,6 +43,8 @@ HEADER_PX, LARGEST_BLOCK_PX, FOOTER_PX, MARGIN_PX, GUTTER_PX = 152, 1266, 84, 28
 PAGE_COLOR, PANEL_COLOR = "#0d1014", "#000000"
 TEXT_COLOR, MUTED_COLOR, NOTICE_COLOR = "#eef1f4", "#97a1ab", "#e6b84d"
 SCALE_BAR_MM = 50.0
+#: What fits beside the facts at the right end of the footer.
+MOST_CHECK_LETTERS = 60
 #: Air around the head, so that letters and scalp do not meet.
 MARGIN_MM = 11.0
 #: Slices that stray more than this from the axial plane are called tilted in the footer.
@@ -317,6 +319,7 @@ def _check_words(result: CaseResult) -> str:
     open_checks = [check for check in result.checks if check.outcome != Outcome.PASS]
     if not open_checks:
         return f"{len(result.checks)} input checks passed" if result.checks else "no input checks were made"
-    words = "; ".join(f"{check.name} {check.measured}" for check in open_checks[:2])
-    more = f"; {len(open_checks) - 2} more in result.json" if len(open_checks) > 2 else ""
-    return f"Input checks to note: {words}{more}"
+    words = f"{open_checks[0].name}: {open_checks[0].measured}"
+    words = words if len(words) <= MOST_CHECK_LETTERS else words[: MOST_CHECK_LETTERS - 1].rstrip() + "…"
+    more = f"; {len(open_checks) - 1} more in result.json" if len(open_checks) > 1 else ""
+    return f"To note: {words}{more}"

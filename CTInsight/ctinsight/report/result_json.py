@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, fields, is_dataclass
+import re
+from dataclasses import asdict, fields, is_dataclass, replace
 from enum import Enum
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "ctinsight.result"
 SCHEMA_VERSION = 1
+_QUOTED = re.compile(r"'[^']*'")
 
 
 def to_document(result: CaseResult, scan: Scan, files: Mapping[str, str]) -> dict[str, Any]:
@@ -69,7 +71,7 @@ def to_document(result: CaseResult, scan: Scan, files: Mapping[str, str]) -> dic
             "spacing_ijk_mm": grid.spacing_ijk_mm,
             "voxel_volume_mm3": grid.voxel_volume_mm3,
         },
-        "acquisition": scan.acquisition,
+        "acquisition": without_free_text(scan.acquisition),
         "statements": result.statements,
         "manifest": result.manifest,
         "files": files,
@@ -79,6 +81,20 @@ def to_document(result: CaseResult, scan: Scan, files: Mapping[str, str]) -> dic
         msg = "a result document is a dict"
         raise TypeError(msg)
     return plain
+
+
+def without_free_text(acquisition: Acquisition) -> Acquisition:
+    """Leave out what a person may have typed into a header: a name can stand there.
+
+    The series description goes, and of the notes whatever stands between quotation marks.
+
+    Examples
+    --------
+    >>> without_free_text(Acquisition("DICOM", series_description="HEAD Doe", notes=("Not read: 'Doe'",))).notes
+    ("Not read: '…'",)
+    """
+    notes = tuple(_QUOTED.sub("'…'", note) for note in acquisition.notes)
+    return replace(acquisition, series_description=None, notes=notes)
 
 
 def _segment_document(segmentation: Segmentation, segment: Segment) -> dict[str, Any]:

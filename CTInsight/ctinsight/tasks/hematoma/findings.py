@@ -104,7 +104,8 @@ def measure_mask(mask_kji: NDArray[np.bool_], volume: Volume, midline: Plane | N
 def findings_of(measured: MeasuredMask) -> tuple[Finding, ...]:
     """Say what was measured, each with unit and code; what does not apply is ``None`` with its reason."""
     nothing = "" if measured.components else _NOTHING
-    bound = measured.bound
+    # An interval of 0 to 0 mL would claim to know that there is nothing.
+    bound = measured.bound if measured.components else None
     note = edge_note(measured.volume_ml) if measured.edge else nothing
     return (
         Finding("volume_ml", "Hematoma volume", measured.volume_ml, "mL", VOLUME, bound, note),

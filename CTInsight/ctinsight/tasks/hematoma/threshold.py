@@ -253,7 +253,7 @@ def _refuse_unlike_blood(
             found=f"{clicked_hu:.0f} HU around the point R,A,S = {_text(point_ras)}"
             f" (brain tissue here: {head.tissue.mode_hu:.0f} HU)",
             expected=f"{low:.0f} to {high:.0f} HU, the range of blood in this head",
-            remedy="Click into the bright part of the bleed, or give a range of HU yourself.",
+            remedy="Click into the bright part of the bleed.",
         )
 
 

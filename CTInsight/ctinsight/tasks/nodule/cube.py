@@ -107,7 +107,7 @@ class Cube:
         return np.asarray(self.volume.array_kji[chosen], dtype=np.float64)
 
     def native_pairs(self, field_kji: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Sample a field of this cube at the CT's own voxel centres; returns it and the HU there, both (n,)."""
+        """Sample a field of this cube at the CT's voxel centres; returns it and the HU there, both (n,)."""
         sampled = ndimage.map_coordinates(field_kji, self._native_kji, order=1)
         hu = np.asarray(self.volume.array_kji, dtype=np.float64)
         return sampled.ravel().astype(np.float64), hu.ravel()

@@ -44,9 +44,9 @@ def refuse_outside_lung(look: Cube, field: LungField, point_ras: Point) -> None:
         return
     between = all(field.hits_ras(point_ras, (side, 0.0, 0.0)) for side in (1.0, -1.0))
     place = "the mediastinum or the spine" if between else "the chest wall or the diaphragm"
+    hu = clicked_hu(look, point_ras)
     raise WrongUseError(
-        found=f"{clicked_hu(look, point_ras):.0f} HU at the point {text(point_ras)}, {-gap:.0f} mm outside the"
-        f" lung, in {place}",
+        found=f"{hu:.0f} HU at the point {text(point_ras)}, {-gap:.0f} mm outside the lung, in {place}",
         expected="a point inside a lung nodule",
         remedy="Click into the part of the nodule that borders on lung; what lies outside is not measured.",
     )
@@ -71,8 +71,8 @@ def find_start(look: Cube, point_ras: Point, faint_hu: float) -> tuple[int, int,
         hu = clicked_hu(look, point_ras)
         what = "air" if hu < -950 else "normal lung"
         raise WrongUseError(
-            found=f"{hu:.0f} HU at the point {text(point_ras)}: {what} (lung here: {look.background_hu:.0f} HU),"
-            f" and nothing denser than {look.background_hu + faint_hu:.0f} HU within {MISS_MM:.0f} mm",
+            found=f"{hu:.0f} HU at the point {text(point_ras)}: {what}"
+            f" (lung here: {look.background_hu:.0f} HU), and nothing denser than {look.background_hu + faint_hu:.0f} HU within {MISS_MM:.0f} mm",
             expected="a point inside a lung nodule",
             remedy="Click into the nodule. The point is given in RAS (right, anterior, superior), in mm.",
         )
