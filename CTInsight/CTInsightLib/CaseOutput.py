@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from ctinsight.volume import Volume
 
 
+#: With more lines than this their names cover each other; each can be shown again in Slicer.
+MOST_LABELLED_LINES = 6
+
+
 @dataclass(frozen=True)
 class ChosenNodes:
     """Nodes that the user chose for the output; what is left out is made anew.
@@ -95,6 +99,9 @@ class CaseOutput:
             line.key: lineOutput.write(chosen.lines.get(line.key), line, overwrite=overwrite)
             for line in result.lines
         }
+        if len(lines) > MOST_LABELLED_LINES:
+            for lineNode in lines.values():
+                lineNode.GetDisplayNode().SetPointLabelsVisibility(False)
         nodes = CaseNodes(
             volumeNode, segmentation, tables, lines, self._writeText(result, chosen, overwrite), None
         )

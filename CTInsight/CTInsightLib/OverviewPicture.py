@@ -62,6 +62,10 @@ def _viewColumn(headless: HeadlessScene, result: CaseResult, nodes: CaseNodes, h
     return page
 
 
+#: More captions would reach into the view.
+MOST_CAPTIONS = 3
+
+
 def lateralView(segmentation: Segmentation) -> ViewFrom:
     """Return the side from which the findings are nearest; the patient's left when there are none."""
     k, j, i = np.nonzero(segmentation.labelmap_kji)
@@ -74,14 +78,20 @@ def lateralView(segmentation: Segmentation) -> ViewFrom:
 
 
 def _segmentCaptions(result: CaseResult) -> tuple[Caption, ...]:
-    captions = []
-    for line, segment in enumerate(result.segmentation.segments):
-        voxels = int(np.count_nonzero(result.segmentation.labelmap_kji == segment.label))
-        volumeMl = voxels * result.segmentation.grid.voxel_volume_ml
+    labels = result.segmentation.labelmap_kji
+    sized = [(segment, np.count_nonzero(labels == segment.label)) for segment in result.segmentation.segments]
+    shown = [(segment, voxels) for segment, voxels in sized if voxels] or sized
+    lines = []
+    for segment, voxels in shown[:MOST_CAPTIONS]:
+        volumeMl = int(voxels) * result.segmentation.grid.voxel_volume_ml
         words = f"{display_number(volumeMl)} mL" if voxels else "nothing found"
         color = tuple(value / 255 for value in terms()[segment.term].color_rgb)
-        captions.append(Caption(f"{segment.name}: {words}", (0.98, 0.985 - 0.05 * line), 19, rgb=color))
-    return tuple(captions)
+        lines.append((f"{segment.name}: {words}", color))
+    if len(shown) > MOST_CAPTIONS:
+        lines.append((f"and {len(shown) - MOST_CAPTIONS} more", lines[-1][1]))
+    return tuple(
+        Caption(text, (0.98, 0.985 - 0.05 * line), 19, rgb=color) for line, (text, color) in enumerate(lines)
+    )
 
 
 def _readPng(path: Path) -> np.ndarray:

@@ -9,6 +9,7 @@ import typer
 from ctinsight import RESEARCH_USE_ONLY, __version__
 from ctinsight.cli.hematoma import hematoma
 from ctinsight.cli.models import models_app
+from ctinsight.cli.nodule import nodule
 from ctinsight.cli.options import AllowGaps, CasePath, Series
 from ctinsight.cli.phantom import phantom_app
 from ctinsight.cli.words import describe, worded_check
@@ -23,6 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(hematoma)
+app.command()(nodule)
 app.add_typer(phantom_app, name="phantom")
 app.add_typer(models_app, name="models")
 

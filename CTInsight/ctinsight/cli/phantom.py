@@ -30,6 +30,22 @@ def head(*, out: Out, seed: Seed = 0, overwrite: Overwrite = False) -> None:
     typer.echo(f"Synthetic head CT with a bleed of {case.truth_ml:.2f} mL: {out}")
 
 
+@phantom_app.command()
+def chest(*, out: Out, seed: Seed = 0, overwrite: Overwrite = False) -> None:
+    """Write a synthetic chest CT with nodules of known size; their centres are printed for --point."""
+    from ctinsight.files import write_volume
+    from ctinsight.phantoms.chest import demo_chest
+
+    _refuse_existing(out, overwrite=overwrite)
+    case = demo_chest(seed)
+    write_volume(case.volume, out)
+    typer.echo(f"Synthetic chest CT: {out}")
+    for truth in case.truths:
+        right, anterior, superior = truth.nodule.centre_ras
+        point = f"--point={right:g},{anterior:g},{superior:g}"
+        typer.echo(f"{truth.nodule.kind.value:14} {truth.mean_diameter_mm:5.1f} mm  {point}")
+
+
 def _refuse_existing(out: Path, *, overwrite: bool) -> None:
     if out.exists() and not overwrite:
         raise WrongUseError(
