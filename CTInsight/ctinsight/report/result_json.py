@@ -90,7 +90,8 @@ def without_free_text(acquisition: Acquisition) -> Acquisition:
 
     Examples
     --------
-    >>> without_free_text(Acquisition("DICOM", series_description="HEAD Doe", notes=("Not read: 'Doe'",))).notes
+    >>> typed = Acquisition("DICOM", series_description="HEAD Doe", notes=("Not read: 'Doe'",))
+    >>> without_free_text(typed).notes
     ("Not read: '…'",)
     """
     notes = tuple(_QUOTED.sub("'…'", note) for note in acquisition.notes)

@@ -30,7 +30,8 @@ SOURCES_OF_ERROR = (
 ABC_SCOPE = (
     "A, B and C are drawn on the largest component; the table of formulas also gives the sum over "
     "components, each with its own A, B and C. Slices are those of the measured grid, which is "
-    "finer than the scan where uneven slices were resampled; C counts them by their spacing. A slice weighs 1 above 75 % of the largest area, 0.5 from 25 to 75 %, 0 below. ABC/2 is 4.5"
+    "finer than the scan where uneven slices were resampled; C counts them by their "
+    "spacing. A slice weighs 1 above 75 % of the largest area, 0.5 from 25 to 75 %, 0 below. ABC/2 is 4.5"
     " % low even on a perfect ellipsoid."
 )
 AUTOMATIC = (

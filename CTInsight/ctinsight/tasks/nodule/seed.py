@@ -72,7 +72,8 @@ def find_start(look: Cube, point_ras: Point, faint_hu: float) -> tuple[int, int,
         what = "air" if hu < -950 else "normal lung"
         raise WrongUseError(
             found=f"{hu:.0f} HU at the point {text(point_ras)}: {what}"
-            f" (lung here: {look.background_hu:.0f} HU), and nothing denser than {look.background_hu + faint_hu:.0f} HU within {MISS_MM:.0f} mm",
+            f" (lung here: {look.background_hu:.0f} HU), and nothing denser than"
+            f" {look.background_hu + faint_hu:.0f} HU within {MISS_MM:.0f} mm",
             expected="a point inside a lung nodule",
             remedy="Click into the nodule. The point is given in RAS (right, anterior, superior), in mm.",
         )
