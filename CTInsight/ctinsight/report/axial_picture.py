@@ -11,6 +11,7 @@ from ctinsight import RESEARCH_USE_ONLY
 from ctinsight.errors import DependencyMissingError
 from ctinsight.finding import Outcome
 from ctinsight.report.axial_slices import (
+    Frame,
     AxialStack,
     axial_stack,
     body_slices,
@@ -18,6 +19,7 @@ from ctinsight.report.axial_slices import (
     choose_slices,
     shown_region,
 )
+from ctinsight.report.zoomed_slices import SLICES, zoomed_frames
 from ctinsight.report.wording import (
     TaskLook,
     display_finding,
@@ -42,7 +44,7 @@ HEADER_PX, LARGEST_BLOCK_PX, FOOTER_PX, MARGIN_PX, GUTTER_PX = 152, 1266, 84, 28
 
 PAGE_COLOR, PANEL_COLOR = "#0d1014", "#000000"
 TEXT_COLOR, MUTED_COLOR, NOTICE_COLOR = "#eef1f4", "#97a1ab", "#e6b84d"
-SCALE_BAR_MM = 50.0
+SCALE_BAR_MM, ZOOMED_SCALE_BAR_MM = 50.0, 10.0
 #: What fits beside the facts at the right end of the footer.
 MOST_CHECK_LETTERS = 60
 #: Air around the head, so that letters and scalp do not meet.
@@ -57,18 +59,24 @@ Axes = Any
 
 @dataclass(frozen=True, eq=False)
 class _Montage:
-    """What is drawn: the turned CT, the slice numbers, and the rows and columns shown of each."""
+    """What is drawn: the turned CT, and a frame of it for each panel, all of one size."""
 
     stack: AxialStack
-    slices: list[int]
-    rows: slice
-    columns: slice
+    frames: list[Frame]
+    scale_bar_mm: float = SCALE_BAR_MM
+    columns: int | None = None
+
+    @property
+    def slices(self) -> list[int]:
+        """Slice numbers, one for each panel."""
+        return [frame.k for frame in self.frames]
 
     @property
     def size_mm(self) -> tuple[float, float]:
         """Width and height of one panel."""
         i_mm, j_mm, _ = self.stack.grid.spacing_ijk_mm
-        return (self.columns.stop - self.columns.start) * i_mm, (self.rows.stop - self.rows.start) * j_mm
+        first = self.frames[0]
+        return (first.columns.stop - first.columns.start) * i_mm, (first.rows.stop - first.rows.start) * j_mm
 
 
 @dataclass(frozen=True)
@@ -102,12 +110,13 @@ def write_axial_picture(result: CaseResult, scan: Scan, path: Path) -> None:
     montage = _montage(result, scan)
     layout = _layout(montage)
     figure = _new_figure(layout.page_height)
-    for number, k in enumerate(montage.slices):
-        ax = _panel(figure, layout, number)
-        _draw_slice(ax, montage, k, look)
+    for number, frame in enumerate(montage.frames):
+        ax, k = _panel(figure, layout, number), frame.k
+        _draw_slice(ax, montage.stack, frame, look)
         _draw_outlines(ax, montage.stack, k, result.segmentation.segments)
         _draw_lines(ax, montage.stack, k, result.lines)
         _draw_letters(ax, montage.stack, k, result.segmentation.segments)
+        _put(ax, (0.025, 0.925), frame.name, ha="left", va="top", color=TEXT_COLOR, size=11)
         if number == 0:
             _draw_scale_bar(ax, montage)
     _draw_header(figure, result, look)
@@ -118,14 +127,19 @@ def write_axial_picture(result: CaseResult, scan: Scan, path: Path) -> None:
 
 def _montage(result: CaseResult, scan: Scan) -> _Montage:
     stack = axial_stack(scan.volume, result.segmentation)
+    if task_look(result.task).zoomed:
+        frames = zoomed_frames(stack, result.segmentation.segments, result.lines)
+        if frames:
+            row = sum(frame.name == frames[0].name for frame in frames)
+            return _Montage(stack, frames, ZOOMED_SCALE_BAR_MM, SLICES if row == 1 else row)
     slices = choose_slices(stack.labelmap_kji, body_slices(stack.array_kji))
     rows, columns = shown_region(stack, MARGIN_MM)
-    return _Montage(stack, slices, rows, columns)
+    return _Montage(stack, [Frame(k, rows, columns) for k in slices])
 
 
 def _layout(montage: _Montage) -> _Layout:
     # One scale for all panels, as large as the page's width and the largest height allow.
-    columns, _ = choose_layout(len(montage.slices))
+    columns = montage.columns or choose_layout(len(montage.slices))[0]
     columns = min(columns, len(montage.slices))
     rows = -(-len(montage.slices) // columns)
     width_mm, height_mm = montage.size_mm
@@ -171,9 +185,9 @@ def _y(figure: Figure, pixels_from_top: float) -> float:
     return float(1 - pixels_from_top / figure.bbox.height)
 
 
-def _draw_slice(ax: Axes, montage: _Montage, k: int, look: TaskLook) -> None:
-    pixels = montage.stack.array_kji[k, montage.rows, montage.columns]
-    rows, columns = montage.rows, montage.columns
+def _draw_slice(ax: Axes, stack: AxialStack, frame: Frame, look: TaskLook) -> None:
+    rows, columns = frame.rows, frame.columns
+    pixels = stack.array_kji[frame.k, rows, columns]
     extent = (columns.start - 0.5, columns.stop - 0.5, rows.stop - 0.5, rows.start - 0.5)
     ax.imshow(
         pixels,
@@ -245,9 +259,11 @@ def _shade() -> list[Any]:
 
 def _draw_scale_bar(ax: Axes, montage: _Montage) -> None:
     i_mm, j_mm, _ = montage.stack.grid.spacing_ijk_mm
-    x, y = montage.columns.start + 5 / i_mm, montage.rows.stop - 6 / j_mm
-    ax.plot([x, x + SCALE_BAR_MM / i_mm], [y, y], color=TEXT_COLOR, linewidth=2.5, solid_capstyle="butt")
-    ax.text(x, y - 2 / j_mm, f"{SCALE_BAR_MM:.0f} mm", color=TEXT_COLOR, size=10, ha="left", va="bottom")
+    frame, length = montage.frames[0], montage.scale_bar_mm
+    margin = 0.1 * length
+    x, y = frame.columns.start + margin / i_mm, frame.rows.stop - 1.2 * margin / j_mm
+    ax.plot([x, x + length / i_mm], [y, y], color=TEXT_COLOR, linewidth=2.5, solid_capstyle="butt")
+    ax.text(x, y - 0.4 * margin / j_mm, f"{length:.0f} mm", color=TEXT_COLOR, size=10, ha="left", va="bottom")
 
 
 def _draw_header(figure: Figure, result: CaseResult, look: TaskLook) -> None:
@@ -277,11 +293,11 @@ def _headline(result: CaseResult) -> Finding | None:
 def _draw_legend(figure: Figure, result: CaseResult) -> None:
     from matplotlib.lines import Line2D
 
-    segments = result.segmentation.segments
+    segments, words = _legend_entries(result)
     handles = [Line2D([], [], color=_rgb(s), linewidth=3.5, solid_capstyle="butt") for s in segments]
     figure.legend(
         handles,
-        [_legend_words(result, segment) for segment in segments],
+        words,
         loc="center left",
         bbox_to_anchor=(MARGIN_PX / WIDTH_PX, _y(figure, 126)),
         ncols=max(len(segments), 1),
@@ -292,6 +308,15 @@ def _draw_legend(figure: Figure, result: CaseResult) -> None:
         borderpad=0,
         borderaxespad=0,
     )
+
+
+def _legend_entries(result: CaseResult) -> tuple[list[Segment], list[str]]:
+    segments = list(result.segmentation.segments)
+    if not task_look(result.task).zoomed:
+        return segments, [_legend_words(result, segment) for segment in segments]
+    # Findings of one kind share a colour; their numbers stand in the table.
+    kinds = {s.term: s for s in segments if np.any(result.segmentation.labelmap_kji == s.label)}
+    return list(kinds.values()), [terms()[term].name for term in kinds]
 
 
 def _legend_words(result: CaseResult, segment: Segment) -> str:

@@ -50,6 +50,16 @@ class AxialStack:
         return float(np.degrees(np.arccos(np.clip(self.grid.directions[2, 2], -1.0, 1.0))))
 
 
+@dataclass(frozen=True)
+class Frame:
+    """One panel: a slice, the rows and columns shown of it, and a name to write into it."""
+
+    k: int
+    rows: slice
+    columns: slice
+    name: str = ""
+
+
 def axial_stack(volume: Volume, segmentation: Segmentation) -> AxialStack:
     """Turn a CT and its labels to the radiological view by flips and permutations alone."""
     array_kji, grid = reorient(volume.array_kji, volume.grid)

@@ -24,10 +24,11 @@ DISPLAY_UNITS = {
 
 @dataclass(frozen=True)
 class TaskLook:
-    """How a task's pictures look: its title and the window they are shown in."""
+    """How a task's pictures look: its title, its window, and whether they are zoomed to each finding."""
 
     title: str
     window: Window
+    zoomed: bool = False
 
 
 #: Task -> title of its module, and the key of its window.
@@ -38,11 +39,14 @@ _TASKS = {
     "dcr": ("DeepDCR", "bone"),
 }
 
+#: Tasks whose findings are small: each is shown by itself, enlarged.
+_ZOOMED = frozenset({"nodule"})
+
 
 def task_look(task: str) -> TaskLook:
     """Return the look of a task; an unknown one is shown in the brain window under its own name."""
     title, window = _TASKS.get(task, (task, "brain"))
-    return TaskLook(title, WINDOWS[window])
+    return TaskLook(title, WINDOWS[window], task in _ZOOMED)
 
 
 def display_unit(ucum: str) -> str:

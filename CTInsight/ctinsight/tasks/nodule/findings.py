@@ -44,18 +44,25 @@ def findings_of(
     """
     found: list[Finding] = []
     for n, m in measures.items():
-        for finding in (*_size(m), *_content(m, parameters, contrast=contrast), *_form(m)):
+        for finding in (*_size(n, m), *_content(m, parameters, contrast=contrast), *_form(m)):
             key, name = f"nodule_{n}_{finding.key}", f"Nodule {n}: {finding.name}"
             found.append(replace(finding, key=key, name=name))
     found.append(Finding("nodule_count", "Nodules measured", len(measures), "1"))
     return tuple(found)
 
 
-def _size(m: NoduleMeasures) -> tuple[Finding, ...]:
+def _size(n: int, m: NoduleMeasures) -> tuple[Finding, ...]:
     best, axial = m.best_plane, m.planes[0]
     plane = f"{best.plane.value} plane, the one with the greatest mean diameter"
     return (
-        Finding("mean_diameter_mm", "mean diameter", m.mean_diameter_mm, "mm", DIAMETER, note=plane),
+        Finding(
+            "mean_diameter_mm",
+            "mean diameter",
+            m.mean_diameter_mm,
+            "mm",
+            DIAMETER,
+            note=f"nodule {n}, mean diameter on the {plane}",
+        ),
         Finding("long_axis_mm", "long axis", best.long_axis.length_mm, "mm", LONG_AXIS, note=plane),
         Finding(
             "short_axis_mm",

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from ctinsight.finding import Interval
 from ctinsight.measure import surface_area_mm2
-from ctinsight.measure.planes import Plane, PlaneDiameters, plane_diameters
+from ctinsight.measure.planes import PlaneDiameters, three_plane_diameters
 from ctinsight.tasks.nodule.leak import level_interval
 from ctinsight.tasks.nodule.levels import goes_on, plane_depth
 from ctinsight.tasks.nodule.type import NoduleType, solid_part
@@ -131,7 +131,7 @@ def measure_nodule(shape: Shape, parameters: Parameters, voxel_count_mm3: float)
         volume_mm3=shape.volume_mm3,
         interval_mm3=None if shape.outline is None else level_interval(shape.outline),
         voxel_count_mm3=voxel_count_mm3,
-        planes=tuple(plane_diameters(mask, cube.grid, plane) for plane in Plane),
+        planes=three_plane_diameters(mask, cube.grid),
         density=_density(cube, mask),
         solid=_solid(shape, parameters),
         pleura_mm=_pleura_mm(cube, mask),
@@ -179,7 +179,7 @@ def _greatest_mean(cube: Cube, part: NDArray[np.bool_]) -> tuple[float, float]:
     if count == 0:
         return 0.0, 0.0
     largest = labels == 1 + int(np.argmax(np.bincount(labels.ravel())[1:]))
-    planes = [plane_diameters(largest, cube.grid, plane) for plane in Plane]
+    planes = three_plane_diameters(largest, cube.grid)
     return max(p.mean_mm for p in planes), max(p.long_axis.length_mm for p in planes)
 
 

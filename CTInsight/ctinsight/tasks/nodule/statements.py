@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import platform
-import sys
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ctinsight import RESEARCH_USE_ONLY
-from ctinsight.version import VERSION
+from ctinsight.manifest import input_facts, software_versions
 
 if TYPE_CHECKING:
     from ctinsight.tasks.nodule.parameters import Parameters
@@ -58,32 +52,6 @@ def manifest_of(scan: Scan, parameters: Parameters, *, edited: bool) -> dict[str
         "edited": edited,
         "parameters": parameters.as_dict(),
         "device": "cpu",
-        "software": _versions(),
-        "input": _input_facts(scan),
-    }
-
-
-def _versions() -> dict[str, str]:
-    found = {"ctinsight": VERSION, "python": platform.python_version(), "system": platform.system()}
-    for package in ("numpy", "scipy", "SimpleITK"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            # In 3D Slicer some packages come without metadata, but the imported module knows.
-            found[package] = str(getattr(sys.modules.get(package), "__version__", "unknown"))
-    return found
-
-
-def _input_facts(scan: Scan) -> dict[str, Any]:
-    array = np.ascontiguousarray(scan.volume.array_kji)
-    grid = scan.volume.grid
-    return {
-        "file_format": scan.acquisition.file_format,
-        "shape_kji": list(grid.shape_kji),
-        "spacing_ijk_mm": list(grid.spacing_ijk_mm),
-        "ijk_to_ras": grid.ijk_to_ras.tolist(),
-        "voxel_type": str(array.dtype),
-        "voxels_sha256": hashlib.sha256(array.view(np.uint8).data).hexdigest(),
-        "resampled": scan.acquisition.resampled,
-        "gaps": [list(gap) for gap in scan.acquisition.gaps],
+        "software": software_versions(),
+        "input": input_facts(scan),
     }
