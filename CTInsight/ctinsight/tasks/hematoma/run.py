@@ -10,6 +10,7 @@ import numpy as np
 from ctinsight.checks import check_head_ct, refuse_if_unsuitable
 from ctinsight.errors import GeometryError, InputRefusedError, ProcessingFailedError
 from ctinsight.finding import Finding, Segment
+from ctinsight.manifest import input_facts, software_versions
 from ctinsight.progress import Progress
 from ctinsight.regions.brain import extract_brain
 from ctinsight.regions.midline import midsagittal_plane
@@ -21,8 +22,6 @@ from ctinsight.tasks.hematoma.parameters import Method, Parameters
 from ctinsight.tasks.hematoma.statements import (
     FIRST_OUTLINE,
     METHOD_NAMES,
-    input_facts,
-    software_versions,
     statements_of,
 )
 
@@ -257,7 +256,7 @@ def _manifest(case: _Case, outline: Outline) -> dict[str, Any]:
         "edited": case.edited,
         "parameters": parameters.as_dict(),
         "device": outline.facts.get("device", "cpu"),
-        "software": software_versions(parameters.method),
+        "software": software_versions(*(["torch"] if parameters.method is Method.DRUNET else [])),
         "measured_on_the_way": outline.facts,
         "input": input_facts(case.scan),
     }

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import platform
-import sys
-from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from ctinsight import RESEARCH_USE_ONLY
 from ctinsight.tasks.hematoma.parameters import Method
-from ctinsight.version import VERSION
 
 if TYPE_CHECKING:
     from ctinsight.tasks.hematoma.parameters import Parameters
-    from ctinsight.volume import Scan
 
 ONE_CLASS = (
     "One class only: blood in the tissue, in the ventricles (IVH) and outside the brain (subdural, "
@@ -62,32 +54,3 @@ def statements_of(parameters: Parameters, *, edited: bool) -> tuple[str, ...]:
         thin_mm = 2 * rules.min_inner_radius_mm
         found += (AUTOMATIC.format(min_ml=rules.min_component_ml, thin_mm=thin_mm),)
     return (*found, ABC_SCOPE, SOURCES_OF_ERROR)
-
-
-def software_versions(method: Method) -> dict[str, str]:
-    """Return the versions of everything that computed."""
-    packages = ["numpy", "scipy", "SimpleITK"] + (["torch"] if method is Method.DRUNET else [])
-    found = {"ctinsight": VERSION, "python": platform.python_version(), "system": platform.system()}
-    for package in packages:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            # In 3D Slicer some packages come without metadata, but the imported module knows.
-            found[package] = str(getattr(sys.modules.get(package), "__version__", "unknown"))
-    return found
-
-
-def input_facts(scan: Scan) -> dict[str, Any]:
-    """Describe the input without saying whose it is: geometry and a checksum of the voxels."""
-    array = np.ascontiguousarray(scan.volume.array_kji)
-    grid = scan.volume.grid
-    return {
-        "file_format": scan.acquisition.file_format,
-        "shape_kji": list(grid.shape_kji),
-        "spacing_ijk_mm": list(grid.spacing_ijk_mm),
-        "ijk_to_ras": grid.ijk_to_ras.tolist(),
-        "voxel_type": str(array.dtype),
-        "voxels_sha256": hashlib.sha256(array.view(np.uint8).data).hexdigest(),
-        "resampled": scan.acquisition.resampled,
-        "gaps": [list(gap) for gap in scan.acquisition.gaps],
-    }
