@@ -149,7 +149,7 @@ def test_a_removed_half_halves_the_volume(scan, parameters, result):
 def test_a_drawn_box_is_counted_as_it_is(scan):
     """6 x 8 x 8 voxels of 0.75 x 0.75 x 1.25 mm, drawn without any click, hold 270 mm3."""
     labels = np.zeros(scan.volume.grid.shape_kji, dtype=np.uint8)
-    k, j, i = (int(round(v)) for v in scan.volume.grid.ijk_from_ras(NODULES[0].centre_ras)[::-1])
+    k, j, i = (round(v) for v in scan.volume.grid.ijk_from_ras(NODULES[0].centre_ras)[::-1])
     labels[k - 3 : k + 3, j - 4 : j + 4, i - 4 : i + 4] = 1
     assert value(measure_segmentation(scan, labels), 1, "volume_mm3") == pytest.approx(270, rel=0.03)
 
@@ -174,7 +174,7 @@ def test_a_click_on_a_vessel_is_refused(scan):
     rod = NODULES[4].attached[0]
     start, end = np.array(rod.start), np.array(rod.end)
     beside = tuple(float(v) for v in start + 0.25 * (end - start))
-    with pytest.raises(WrongUseError, match="vessel|nearest is"):
+    with pytest.raises(WrongUseError, match=r"vessel|nearest is"):
         run(scan, Parameters(points_ras=(beside,)))
 
 

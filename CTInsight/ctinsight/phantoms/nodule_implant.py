@@ -140,6 +140,6 @@ def _in_lung(lung: Lung, points_ras: NDArray[np.float64]) -> NDArray[np.bool_]:
 def _tissue_near(
     volume: Volume, box: tuple[slice, slice, slice]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """The slices of the nodule, and everything in them: noise is measured in muscle and heart."""
+    """Return the slices of the nodule and everything in them: noise is measured in muscle and heart."""
     part = np.asarray(volume.array_kji[box[0]], dtype=np.float32)
     return part, np.ones(part.shape, dtype=np.bool_)

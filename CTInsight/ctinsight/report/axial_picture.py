@@ -11,15 +11,14 @@ from ctinsight import RESEARCH_USE_ONLY
 from ctinsight.errors import DependencyMissingError
 from ctinsight.finding import Outcome
 from ctinsight.report.axial_slices import (
-    Frame,
     AxialStack,
+    Frame,
     axial_stack,
     body_slices,
     choose_layout,
     choose_slices,
     shown_region,
 )
-from ctinsight.report.zoomed_slices import SLICES, zoomed_frames
 from ctinsight.report.wording import (
     TaskLook,
     display_finding,
@@ -28,6 +27,7 @@ from ctinsight.report.wording import (
     task_look,
     with_unit,
 )
+from ctinsight.report.zoomed_slices import SLICES, zoomed_frames
 from ctinsight.terms import terms
 from ctinsight.version import VERSION
 
