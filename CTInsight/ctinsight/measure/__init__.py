@@ -20,7 +20,7 @@ from ctinsight.measure.diameters import (
     max_diameter,
     outline_segments,
 )
-from ctinsight.measure.distances import closed, dilate, distance_mm, erode, opened
+from ctinsight.measure.distances import closed, dilate, distance_mm, distance_to_mm, erode, opened
 from ctinsight.measure.surfaces import (
     SurfaceDistances,
     surface_area_mm2,
@@ -48,6 +48,7 @@ __all__ = [
     "dice",
     "dilate",
     "distance_mm",
+    "distance_to_mm",
     "erode",
     "fill_holes",
     "in_plane_diameters",

@@ -8,7 +8,6 @@ around the nodule.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -93,24 +92,25 @@ class LungPatch:
         float32, interpolated.
     air_kji
         Lung that holds air.
-    closed_kji
-        The lung with its vessels and nodules, closed by a ball of :data:`CLOSING_MM`.
+    depth_kji
+        Distance to the surface of the lung closed over its vessels and nodules by a ball of
+        :data:`CLOSING_MM`; mm, positive inside, float32.
     """
 
     grid: Grid
     hu_kji: NDArray[np.float32]
     air_kji: NDArray[np.bool_]
-    closed_kji: NDArray[np.bool_]
+    depth_kji: NDArray[np.float32]
+
+    @property
+    def closed_kji(self) -> NDArray[np.bool_]:
+        """The closed lung."""
+        return np.asarray(self.depth_kji > 0)
 
     def depth_mm(self, point_ras: Point) -> float:
         """How deep a point lies in the closed lung, mm; negative outside."""
         ijk = self.grid.ijk_from_ras(point_ras)
         return float(ndimage.map_coordinates(self.depth_kji, ijk[::-1, None], order=1, mode="nearest")[0])
-
-    @cached_property
-    def depth_kji(self) -> NDArray[np.float32]:
-        """Distance to the surface of the closed lung, mm, positive inside."""
-        return -distance_mm(self.closed_kji, self.grid)
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,7 +195,20 @@ def lung_patch(volume: Volume, field: LungField, centre_ras: Point) -> LungPatch
         order=0,
     )
     air = (wide > 0) & (hu < EDGE_HU)
-    return LungPatch(grid, hu, air, closed(air, grid, CLOSING_MM))
+    return LungPatch(grid, hu, air, _closed_depth(air, grid))
+
+
+def _closed_depth(air: NDArray[np.bool_], grid: Grid) -> NDArray[np.float32]:
+    """Close the lung on every other cube, which costs an eighth, and read the depth between them."""
+    matrix = grid.ijk_to_ras.copy()
+    matrix[:3, :3] *= 2
+    half = air[::2, ::2, ::2]
+    coarse = Grid((half.shape[0], half.shape[1], half.shape[2]), matrix)
+    depth = -distance_mm(closed(half, coarse, CLOSING_MM), coarse)
+    depth = np.clip(depth, -PATCH_HALF_MM, PATCH_HALF_MM)
+    return np.asarray(
+        ndimage.affine_transform(depth, np.full(3, 0.5), output_shape=air.shape, order=1), dtype=np.float32
+    )
 
 
 def cube_grid(centre_ras: Point, half_mm: float, spacing_mm: float) -> Grid:

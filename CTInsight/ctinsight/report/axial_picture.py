@@ -114,8 +114,9 @@ def write_axial_picture(result: CaseResult, scan: Scan, path: Path) -> None:
         ax, k = _panel(figure, layout, number), frame.k
         _draw_slice(ax, montage.stack, frame, look)
         _draw_outlines(ax, montage.stack, k, result.segmentation.segments)
-        _draw_lines(ax, montage.stack, k, result.lines)
-        _draw_letters(ax, montage.stack, k, result.segmentation.segments)
+        _draw_lines(ax, montage.stack, k, result.lines, zoomed=look.zoomed)
+        # On an enlarged finding its lines say how large it is, and areas would be in the way.
+        _draw_letters(ax, montage.stack, k, () if look.zoomed else result.segmentation.segments)
         _put(ax, (0.025, 0.925), frame.name, ha="left", va="top", color=TEXT_COLOR, size=11)
         if number == 0:
             _draw_scale_bar(ax, montage)
@@ -216,14 +217,17 @@ def _rgb(segment: Segment) -> tuple[float, float, float]:
     return red / 255, green / 255, blue / 255
 
 
-def _draw_lines(ax: Axes, stack: AxialStack, k: int, lines: tuple[MeasuredLine, ...]) -> None:
+def _draw_lines(
+    ax: Axes, stack: AxialStack, k: int, lines: tuple[MeasuredLine, ...], *, zoomed: bool
+) -> None:
     # Only lines that lie in this slice; one that runs through the slices (C of ABC/2) is seen in the scene.
     for line in lines:
         ends = stack.grid.ijk_from_ras((line.start_ras, line.end_ras))
         if np.all(np.abs(ends[:, 2] - k) < 0.5):
-            ax.plot(ends[:, 0], ends[:, 1], color=TEXT_COLOR, linewidth=1.0)
+            effects = _shade() if zoomed else None
+            ax.plot(ends[:, 0], ends[:, 1], color=TEXT_COLOR, linewidth=1.0, path_effects=effects)
             ax.annotate(
-                line.name,
+                f"{line.length_mm:.1f} mm" if zoomed else line.name,
                 ends[1, :2],
                 xytext=(3, 3),
                 textcoords="offset points",
@@ -262,8 +266,22 @@ def _draw_scale_bar(ax: Axes, montage: _Montage) -> None:
     frame, length = montage.frames[0], montage.scale_bar_mm
     margin = 0.1 * length
     x, y = frame.columns.start + margin / i_mm, frame.rows.stop - 1.2 * margin / j_mm
-    ax.plot([x, x + length / i_mm], [y, y], color=TEXT_COLOR, linewidth=2.5, solid_capstyle="butt")
-    ax.text(x, y - 0.4 * margin / j_mm, f"{length:.0f} mm", color=TEXT_COLOR, size=10, ha="left", va="bottom")
+    effects = _shade() if montage.columns else None
+    bar: dict[str, Any] = {
+        "color": TEXT_COLOR,
+        "linewidth": 2.5,
+        "solid_capstyle": "butt",
+        "path_effects": effects,
+    }
+    ax.plot([x, x + length / i_mm], [y, y], **bar)
+    words: dict[str, Any] = {
+        "color": TEXT_COLOR,
+        "size": 10,
+        "ha": "left",
+        "va": "bottom",
+        "path_effects": effects,
+    }
+    ax.text(x, y - 0.4 * margin / j_mm, f"{length:.0f} mm", **words)
 
 
 def _draw_header(figure: Figure, result: CaseResult, look: TaskLook) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
-from ctinsight.measure import distance_mm
+from ctinsight.measure import bounding_box, distance_to_mm
 from ctinsight.regions.lungs import crop_to
 from ctinsight.resample import resample
 
@@ -88,28 +88,47 @@ class Cube:
 
     def depth_mm(self, mask_kji: NDArray[np.bool_]) -> NDArray[np.float32]:
         """Distance to the outside of a mask, mm; 0 outside."""
-        return np.maximum(-distance_mm(mask_kji, self.grid), 0)
+        return _distance_to(~mask_kji, self.grid)
 
     def distance_to(self, mask_kji: NDArray[np.bool_]) -> NDArray[np.float32]:
         """Distance to the nearest voxel of a mask, mm; 0 inside."""
-        return np.maximum(distance_mm(mask_kji, self.grid), 0)
+        return _distance_to(mask_kji, self.grid)
 
-    @cached_property
-    def _native_kji(self) -> NDArray[np.float64]:
-        """Voxel centres of the CT in this cube's (k, j, i); shape (3, k, j, i)."""
-        k, j, i = np.indices(self.volume.grid.shape_kji)
+    def _native_box(self, mask_kji: NDArray[np.bool_]) -> tuple[slice, slice, slice] | None:
+        """Find the part of the CT's voxels that holds a mask of this cube, with a voxel of margin."""
+        box = bounding_box(mask_kji)
+        if box is None:
+            return None
+        ends = np.array([[s.start for s in box], [s.stop - 1 for s in box]], dtype=np.float64)
+        corners = np.array(np.meshgrid(*ends.T)).reshape(3, -1).T[:, ::-1]
+        ijk = self.volume.grid.ijk_from_ras(self.grid.ras_from_ijk(corners))
+        shape = np.array(self.volume.grid.shape_kji[::-1])
+        low = np.clip(np.floor(ijk.min(axis=0)) - 1, 0, shape - 1).astype(int)
+        high = np.clip(np.ceil(ijk.max(axis=0)) + 2, low + 1, shape).astype(int)
+        i, j, k = (slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
+        return k, j, i
+
+    def _native_kji(self, box: tuple[slice, slice, slice]) -> NDArray[np.float64]:
+        """Voxel centres of a box of the CT in this cube's (k, j, i); shape (3, k, j, i)."""
+        k, j, i = np.meshgrid(*(np.arange(s.start, s.stop) for s in box), indexing="ij")
         points = self.volume.grid.ras_from_ijk(np.stack([i, j, k], axis=-1))
         return np.moveaxis(self.grid.ijk_from_ras(points)[..., ::-1], -1, 0)
 
     def native_values(self, mask_kji: NDArray[np.bool_]) -> NDArray[np.float64]:
         """HU of the CT's own voxels whose centres lie in a mask of this cube."""
-        chosen = ndimage.map_coordinates(mask_kji.astype(np.uint8), self._native_kji, order=0) > 0
-        return np.asarray(self.volume.array_kji[chosen], dtype=np.float64)
+        box = self._native_box(mask_kji)
+        if box is None:
+            return np.zeros(0)
+        chosen = ndimage.map_coordinates(mask_kji.astype(np.uint8), self._native_kji(box), order=0) > 0
+        return np.asarray(self.volume.array_kji[box][chosen], dtype=np.float64)
 
     def native_pairs(self, field_kji: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Sample a field of this cube at the CT's voxel centres; returns it and the HU there, both (n,)."""
-        sampled = ndimage.map_coordinates(field_kji, self._native_kji, order=1)
-        hu = np.asarray(self.volume.array_kji, dtype=np.float64)
+        box = self._native_box(field_kji > 0)
+        if box is None:
+            return np.zeros(0), np.zeros(0)
+        sampled = ndimage.map_coordinates(field_kji, self._native_kji(box), order=1)
+        hu = np.asarray(self.volume.array_kji[box], dtype=np.float64)
         return sampled.ravel().astype(np.float64), hu.ravel()
 
     def index_of(self, point_ras: Point) -> tuple[int, int, int]:
@@ -136,6 +155,12 @@ class Cube:
             for n, c in zip(self.grid.shape_kji, ijk[::-1], strict=True)
         )
         return np.asarray(np.sqrt(k[:, None, None] + j[:, None] + i), dtype=np.float32)
+
+
+def _distance_to(targets_kji: NDArray[np.bool_], grid: Grid) -> NDArray[np.float32]:
+    if not targets_kji.any():
+        return np.full(targets_kji.shape, np.inf, dtype=np.float32)
+    return distance_to_mm(targets_kji, grid)
 
 
 def cut_cube(volume: Volume, patch: LungPatch, pleura: Pleura | None, grid: Grid) -> Cube:

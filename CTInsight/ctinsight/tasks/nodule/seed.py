@@ -20,6 +20,8 @@ MISS_MM = 4.0
 CLICK_RADIUS_MM = 1.5
 #: A click so far outside the lung is on the wall, mm.
 OUTSIDE_MM = 2.0
+#: Darker than this is air, not lung.
+AIR_HU = -960.0
 #: The smallest body that is measured: radius of its largest ball, mm.
 LEAST_RADIUS_MM = 0.9
 #: A vessel is as thick where it leaves the body as the body itself; a nodule is thicker than its vessels.
@@ -42,11 +44,12 @@ def refuse_outside_lung(look: Cube, field: LungField, point_ras: Point) -> None:
     gap = float(look.wall_gap_kji[look.index_of(point_ras)])
     if gap >= -OUTSIDE_MM:
         return
+    hu = clicked_hu(look, point_ras)
     between = all(field.hits_ras(point_ras, (side, 0.0, 0.0)) for side in (1.0, -1.0))
     place = "the mediastinum or the spine" if between else "the chest wall or the diaphragm"
-    hu = clicked_hu(look, point_ras)
+    place = "air, not lung" if hu < AIR_HU else place
     raise WrongUseError(
-        found=f"{hu:.0f} HU at the point {text(point_ras)}, {-gap:.0f} mm outside the lung, in {place}",
+        found=f"{hu:.0f} HU at the point {text(point_ras)}, {-gap:.0f} mm or more outside the lung, in {place}",
         expected="a point inside a lung nodule",
         remedy="Click into the part of the nodule that borders on lung; what lies outside is not measured.",
     )
@@ -69,7 +72,7 @@ def find_start(look: Cube, point_ras: Point, faint_hu: float) -> tuple[int, int,
     nearest = np.unravel_index(int(np.argmin(away)), away.shape)
     if away[nearest] > MISS_MM:
         hu = clicked_hu(look, point_ras)
-        what = "air" if hu < -950 else "normal lung"
+        what = "air" if hu < AIR_HU else "normal lung"
         raise WrongUseError(
             found=f"{hu:.0f} HU at the point {text(point_ras)}: {what}"
             f" (lung here: {look.background_hu:.0f} HU), and nothing denser than"
@@ -89,8 +92,9 @@ def refuse_vessel(look: Cube, body: Body, point_ras: Point) -> None:
     WrongUseError
         With the HU found and what to do.
     """
-    exits = exit_radii(look, body)
-    if body.compact and sum(r >= VESSEL_RADIUS_SHARE * body.radius_mm for r in exits) < 2:
+    shares = [r / body.radius_mm for r in exit_radii(look, body)]
+    tube = sum(share >= VESSEL_RADIUS_SHARE for share in shares) >= 2 or max(shares, default=0.0) >= 1.0
+    if body.compact and not tube:
         return
     raise WrongUseError(
         found=f"{clicked_hu(look, point_ras):.0f} HU at the point {text(point_ras)}, in a branching or"
