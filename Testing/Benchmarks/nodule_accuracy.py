@@ -123,7 +123,8 @@ def phantom_tables(scores: list[Score]) -> str:
     """One row per spacing, kind and diameter."""
     lines = [
         _heading(
-            "voxel mm, kind, diameter mm, n, volume error %: median (range), mean diameter error mm: median (range)",
+            "voxel mm, kind, diameter mm, n, volume error %: median (range)",
+            "mean diameter error mm: median (range)",
             "within 5 %, within 0.5 mm, warned, refused",
         ),
         "|" + "---|" * 10,
@@ -284,7 +285,8 @@ def implant_table(scores: list[Score]) -> str:
     """One row per kind, and every nodule below."""
     lines = [
         _heading(
-            "kind, n, volume error %: median (range), leaks (> +25 %), lost (< -25 %), said by a check, refused"
+            "kind, n, volume error %: median (range), leaks (> +25 %), lost (< -25 %)",
+            "said by a check, refused",
         ),
         "|" + "---|" * 7,
     ]

@@ -49,7 +49,8 @@ def refuse_outside_lung(look: Cube, field: LungField, point_ras: Point) -> None:
     place = "the mediastinum or the spine" if between else "the chest wall or the diaphragm"
     place = "air, not lung" if hu < AIR_HU else place
     raise WrongUseError(
-        found=f"{hu:.0f} HU at the point {text(point_ras)}, {-gap:.0f} mm or more outside the lung, in {place}",
+        found=f"{hu:.0f} HU at the point {text(point_ras)}, {-gap:.0f} mm or more outside the lung,"
+        f" in {place}",
         expected="a point inside a lung nodule",
         remedy="Click into the part of the nodule that borders on lung; what lies outside is not measured.",
     )
