@@ -90,6 +90,17 @@ class _EventFile:
         return [json.loads(line) for line in lines]
 
 
+@dataclass(frozen=True, eq=False)
+class EditedLabelmap:
+    """Outlines of a person: uint8 (slices, rows, columns), and what is known of the run before.
+
+    ``known`` may hold the ``model_card`` of the network that made the first outline.
+    """
+
+    labelmap_kji: NDArray[np.uint8]
+    known: Mapping[str, Any] = field(default_factory=dict)
+
+
 @dataclass
 class WorkerProcess:
     """One resident worker, started when it is first needed.
@@ -134,6 +145,8 @@ class WorkerProcess:
         ijkToRAS: NDArray[np.float64],
         *,
         parameters: Mapping[str, Any],
+        edited: EditedLabelmap | None = None,
+        notes: tuple[str, ...] = (),
     ) -> str:
         """Ask for one case.
 
@@ -147,6 +160,10 @@ class WorkerProcess:
             4 x 4, voxel index to RAS in mm.
         parameters
             Plain values of the task's ``Parameters``.
+        edited
+            Outlines that a person drew or edited: they are measured, nothing is outlined anew.
+        notes
+            Sentences on what was done to the volume before, for the result.
 
         Returns
         -------
@@ -160,7 +177,18 @@ class WorkerProcess:
         name = f"input-{next(self._numbers)}.npy"
         np.save(folder / name, arrayKJI, allow_pickle=False)
         volume = {"array": name, "ijk_to_ras": np.asarray(ijkToRAS, dtype=float).tolist()}
-        return self._send({"command": "run", "task": task, "volume": volume, "parameters": dict(parameters)})
+        request = {"command": "run", "task": task, "volume": volume, "parameters": dict(parameters)}
+        request["acquisition"] = {"notes": list(notes)}
+        if edited is not None:
+            name = f"input-{next(self._numbers)}.npy"
+            np.save(folder / name, edited.labelmap_kji, allow_pickle=False)
+            request.update(labelmap=name, known=dict(edited.known))
+        return self._send(request)
+
+    def do(self, job: str, values: Mapping[str, Any]) -> str:
+        """Ask for a job of ``ctinsight.worker.JOBS``; a ``done`` event with its values answers."""
+        self._refuseWhenBusy()
+        return self._send({"command": "do", "job": job, "values": dict(values)})
 
     def loadArray(self, name: str) -> NDArray[Any]:
         """Map an array that an event names."""
@@ -255,7 +283,7 @@ class WorkerProcess:
 
     def _readEvents(self) -> list[dict[str, Any]]:
         events = self._general.read() + (self._answers.read() if self._answers else [])
-        answers = {"result", "error", "pong"}
+        answers = {"result", "done", "error", "pong"}
         if any(e["event"] in answers and e["id"] in (self._pending, None) for e in events):
             self._finishRequest()
         return events

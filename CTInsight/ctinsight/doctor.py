@@ -13,19 +13,20 @@ import sys
 import sysconfig
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ctinsight.errors import CTInsightError
 from ctinsight.finding import Check, Outcome
+from ctinsight.progress import ProgressEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 #: Package -> (oldest version, what it is for). The first five ship with 3D Slicer.
 STOCK = {"numpy": "2.0", "scipy": "1.13", "SimpleITK": "2.4", "pydicom": "2.4", "requests": "2.31"}
@@ -257,3 +258,10 @@ def _timing() -> Check:
     remedy = "Other programs may hold the processor; close them, or use a graphics card."
     line = _Line("timing", "One slice through DR-UNet", words, f"below {SLOW_SLICE_SECONDS:g} s", remedy)
     return line.judged(seconds < SLOW_SLICE_SECONDS)
+
+
+def job(values: Mapping[str, Any], tell: Callable[[ProgressEvent], None], _folder: Path) -> dict[str, Any]:
+    """Do :func:`examine` as a job of the worker; ``network`` and ``timing`` are as in :class:`Questions`."""
+    tell(ProgressEvent("looking at this machine", 0.0, None))
+    questions = Questions(network=values.get("network") is True, timing=values.get("timing") is True)
+    return {"checks": [{**asdict(line), "outcome": line.outcome.value} for line in examine(questions)]}

@@ -38,6 +38,16 @@ IDLE_MINUTES = 30.0
 
 #: Task name -> module with ``Parameters`` and ``run(scan, parameters, progress)``.
 TASKS = {"hematoma": "ctinsight.tasks.hematoma", "nodule": "ctinsight.tasks.nodule"}
+#: Job name -> "module:function" of ``function(values, tell, folder)``: it gets plain values, tells each
+#: ``ProgressEvent``, may leave arrays in the private folder, and returns plain values.
+JOBS = {
+    "doctor": "ctinsight.doctor:job",
+    "head-phantom": "ctinsight.phantoms.jobs:draw_head",
+    "models-get": "ctinsight.models.jobs:get",
+    "models-import": "ctinsight.models.jobs:import_files",
+    "models-remove": "ctinsight.models.jobs:remove",
+    "models-verify": "ctinsight.models.jobs:verify",
+}
 
 _END_OF_INPUT = ""
 
@@ -91,6 +101,8 @@ class Worker:
                 return "told"
             if request["command"] == "ping":
                 self._emit("pong", identity)
+            elif request["command"] == "do":
+                self._do(request)
             else:
                 self._run(request)
         except CTInsightError as error:
@@ -100,6 +112,19 @@ class Worker:
             self._report(identity, unforeseen(error))
         return ""
 
+    def _do(self, request: dict[str, Any]) -> None:
+        identity = request["id"]
+        job = find_job(request.get("job"))
+        self._sweep_arrays()
+        values = job(request.get("values", {}), lambda event: self._progress(identity, event), self.folder)
+        self._emit("done", identity, values=values)
+
+    def _sweep_arrays(self) -> None:
+        """Delete what the parent has fetched: the arrays of the answer before."""
+        for pattern in ("*-labelmap.npy", "*-volume.npy"):
+            for earlier in self.folder.glob(pattern):
+                earlier.unlink(missing_ok=True)
+
     def _run(self, request: dict[str, Any]) -> None:
         import numpy as np
 
@@ -107,12 +132,17 @@ class Worker:
         from ctinsight.report.result_json import to_document
 
         identity = request["id"]
-        for earlier in self.folder.glob("*-labelmap.npy"):
-            earlier.unlink(missing_ok=True)
+        self._sweep_arrays()
         task = find_task(request.get("task"))
         scan = read_scan_of(request, self.folder)
         parameters = task.Parameters.from_dict(request.get("parameters", {}))
-        result = task.run(scan, parameters, Progress(lambda event: self._progress(identity, event)))
+        progress = Progress(lambda event: self._progress(identity, event))
+        if "labelmap" in request:
+            labelmap_kji = load_array(request["labelmap"], self.folder)
+            known = request.get("known", {})
+            result = task.measure_labelmap(scan, labelmap_kji, parameters, known, progress=progress)
+        else:
+            result = task.run(scan, parameters, progress)
         labelmap = f"{identity}-labelmap.npy"
         np.save(self.folder / labelmap, result.segmentation.labelmap_kji, allow_pickle=False)
         self._emit("result", identity, document=to_document(result, scan, {}), labelmap=labelmap)
@@ -167,10 +197,11 @@ def parse_request(line: str) -> dict[str, Any]:
     identity = request.get("id")
     if not isinstance(identity, str) or not re.fullmatch(r"[A-Za-z0-9]{1,64}", identity):
         raise _wrong_request(found=f"id {str(identity)[:80]!r}")
-    if request.get("command") not in ("ping", "run", "shutdown"):
+    if request.get("command") not in ("ping", "run", "do", "shutdown"):
         raise _wrong_request(found=f"command {request.get('command')!r}")
-    if not isinstance(request.get("parameters", {}), dict):
-        raise _wrong_request(found=f"parameters {request['parameters']!r}")
+    for key in ("parameters", "values", "known"):
+        if not isinstance(request.get(key, {}), dict):
+            raise _wrong_request(found=f"{key} {request[key]!r}")
     return request
 
 
@@ -184,18 +215,47 @@ def _wrong_request(*, found: str) -> WrongUseError:
 
 
 def find_task(name: object) -> Any:
-    """Import the module of a task.
+    """Import the module of a task; an unknown one raises ``WrongUseError``."""
+    return import_module(_chosen(TASKS, name, "task"))
+
+
+def find_job(name: object) -> Any:
+    """Import the function of a job; an unknown one raises ``WrongUseError``."""
+    module, function = _chosen(JOBS, name, "job").split(":")
+    return getattr(import_module(module), function)
+
+
+def _chosen(table: dict[str, str], name: object, what: str) -> str:
+    if not isinstance(name, str) or name not in table:
+        remedy = f"Choose one of these {what}s."
+        raise WrongUseError(found=f"{what} {name!r}", expected=", ".join(table), remedy=remedy)
+    return table[name]
+
+
+def load_array(name: object, folder: Path) -> Any:
+    """Map an array of the private folder.
 
     Raises
     ------
     WrongUseError
-        No such task.
+        No such array, or a name that leads out of the folder.
     """
-    if not isinstance(name, str) or name not in TASKS:
+    import numpy as np
+
+    if not isinstance(name, str) or Path(name).name != name:
         raise WrongUseError(
-            found=f"task {name!r}", expected=", ".join(TASKS), remedy="Choose one of these tasks."
+            found=f"array {name!r}",
+            expected="the name of an .npy file in the private folder",
+            remedy="Write the voxels with numpy.save into the worker's folder and name the file.",
         )
-    return import_module(TASKS[name])
+    try:
+        return np.load(folder / name, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise WrongUseError(
+            found=f"{name}: {error}",
+            expected="an array written by numpy.save",
+            remedy="Start the run again; the private folder may have been cleaned by another program.",
+        ) from error
 
 
 def read_scan_of(request: dict[str, Any], folder: Path) -> Scan:
@@ -220,21 +280,13 @@ def read_scan_of(request: dict[str, Any], folder: Path) -> Scan:
     from ctinsight.volume import Scan, Volume
 
     entry = request.get("volume")
-    name = entry.get("array") if isinstance(entry, dict) else None
-    if not isinstance(entry, dict) or not isinstance(name, str) or Path(name).name != name:
+    if not isinstance(entry, dict):
         raise WrongUseError(
             found=f"volume = {entry!r}",
             expected='{"array": "NAME.npy", "ijk_to_ras": 4 x 4 numbers}, the file in the private folder',
             remedy="Write the voxels with numpy.save into the worker's folder and name the file.",
         )
-    try:
-        array = np.load(folder / name, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise WrongUseError(
-            found=f"{name}: {error}",
-            expected="an array written by numpy.save",
-            remedy="Start the run again; the private folder may have been cleaned by another program.",
-        ) from error
+    array = load_array(entry.get("array"), folder)
     try:
         matrix = np.array(entry.get("ijk_to_ras"), dtype=float)
     except (TypeError, ValueError) as error:

@@ -48,6 +48,17 @@ def run(scan: Scan, parameters: Parameters, progress: Progress) -> CaseResult:
     return CaseResult("fake", (finding,), (), (), Segmentation(labels, scan.volume.grid, ()))
 
 
+def measure_labelmap(
+    scan: Scan, labelmap_kji: Any, _: Parameters, known: dict[str, Any], *, progress: Progress
+) -> CaseResult:
+    """Count the voxels that were marked."""
+    progress.report("measuring", 0.9)
+    finding = Finding("voxels", "Voxels", int(np.count_nonzero(labelmap_kji)), "1")
+    labels = np.zeros(labelmap_kji.shape, np.uint8)
+    segmentation = Segmentation(labels, scan.volume.grid, ())
+    return CaseResult("fake", (finding,), (), (), segmentation, manifest=known)
+
+
 def _refuse(_: Parameters, __: Progress) -> None:
     raise InputRefusedError(found="a pear", expected="an apple", remedy="Choose an apple.")
 

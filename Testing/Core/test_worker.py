@@ -16,6 +16,7 @@ from ctinsight.errors import ProcessingFailedError, WrongUseError
 from ctinsight.worker import MARKER_FILE, acquisition_of, parse_request, read_scan_of, shorten_log
 from CTInsightLib.WorkerProcess import (
     FOLDER_PREFIX,
+    EditedLabelmap,
     WorkerProcess,
     findPython,
     sweepStaleFolders,
@@ -300,3 +301,32 @@ def test_python_is_never_guessed_from_the_application(monkeypatch: pytest.Monkey
     monkeypatch.setenv("PATH", "")
     with pytest.raises(ProcessingFailedError, match="PythonSlicer"):
         findPython()
+
+
+def test_an_edited_labelmap_is_measured_and_not_outlined_anew(a_worker: WorkerProcess) -> None:
+    """Five voxels of 1.25 mm³ that a person marked come back as five, with the card of the first outline."""
+    array = np.full((2, 3, 4), 40, np.int16)
+    labels = np.zeros((2, 3, 4), np.uint8)
+    labels.flat[:5] = 1
+    edited = EditedLabelmap(labels, {"model_card": {"name": "a card"}})
+    a_worker.run("fake", array, np.diag([0.5, 0.5, 5.0, 1.0]), parameters={}, edited=edited)
+    document = _wait(a_worker)[-1]["document"]
+    assert document["findings"][0]["value"] == 5
+    assert document["manifest"]["model_card"] == {"name": "a card"}
+
+
+def test_a_job_answers_with_plain_values(a_worker: WorkerProcess) -> None:
+    """The sample job leaves an array in the private folder and names it with its geometry."""
+    a_worker.do("head-phantom", {"quick": True})
+    done = _wait(a_worker)[-1]
+    assert done["event"] == "done"
+    assert done["values"]["ijk_to_ras"][3] == [0, 0, 0, 1]
+    assert a_worker.loadArray(done["values"]["array"]).shape == (34, 115, 107)
+
+
+def test_an_unknown_job_is_refused(a_worker: WorkerProcess) -> None:
+    """A job that nobody offers is an error that names those there are."""
+    a_worker.do("make-coffee", {})
+    error = _wait(a_worker)[-1]
+    assert error["event"] == "error"
+    assert "doctor" in error["expected"]

@@ -19,8 +19,13 @@ if TYPE_CHECKING:
 
 def demo_head(seed: int = 0) -> PhantomCase:
     """Draw the head that ``./run demo`` shows: a lobulated bleed of 25 mL in the left basal ganglia."""
+    return head_phantom(demo_head_spec(seed))
+
+
+def demo_head_spec(seed: int = 0) -> HeadSpec:
+    """Return the recipe of :func:`demo_head`."""
     bleed = Lobulated.of_volume((-27.0, -4.0, 8.0), 25.0, seed=7, mean_hu=62.0)
-    return head_phantom(HeadSpec(grid=head_grid((0.9, 0.9, 5.0)), seed=seed, lesions=(bleed,)))
+    return HeadSpec(grid=head_grid((0.9, 0.9, 5.0)), seed=seed, lesions=(bleed,))
 
 
 @dataclass(frozen=True, eq=False)

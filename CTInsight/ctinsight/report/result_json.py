@@ -156,20 +156,8 @@ def from_document(
     """
     try:
         _refuse_other_grid(document["grid"], grid)
-        segments = tuple(
-            Segment(s["label"], s["key"], s["name"], s["term"], s["extra"]) for s in document["segments"]
-        )
         result = CaseResult(
-            task=document["task"],
-            findings=tuple(_finding(entry) for entry in document["findings"]),
-            tables=tuple(_table(entry) for entry in document["tables"]),
-            checks=tuple(
-                Check(**{**entry, "outcome": Outcome(entry["outcome"])}) for entry in document["checks"]
-            ),
-            segmentation=Segmentation(labelmap_kji, grid, segments),
-            lines=tuple(_line(entry) for entry in document["lines"]),
-            statements=tuple(document["statements"]),
-            manifest=document["manifest"],
+            segmentation=Segmentation(labelmap_kji, grid, segments_of(document)), **parts_of(document)
         )
         return result, _acquisition(document["acquisition"])
     except (KeyError, TypeError, AttributeError) as error:
@@ -178,6 +166,31 @@ def from_document(
             expected=f"a result of schema {SCHEMA} version {SCHEMA_VERSION}",
             remedy="Run the task again, or open the folder with the version of CT Insight that wrote it.",
         ) from error
+
+
+def parts_of(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Rebuild what a document says without its labelmap: every field of ``CaseResult`` but the segmentation.
+
+    A missing or unusable entry raises ``KeyError``, ``TypeError`` or ``AttributeError``.
+    """
+    return {
+        "task": document["task"],
+        "findings": tuple(_finding(entry) for entry in document["findings"]),
+        "tables": tuple(_table(entry) for entry in document["tables"]),
+        "checks": tuple(
+            Check(**{**entry, "outcome": Outcome(entry["outcome"])}) for entry in document["checks"]
+        ),
+        "lines": tuple(_line(entry) for entry in document["lines"]),
+        "statements": tuple(document["statements"]),
+        "manifest": document["manifest"],
+    }
+
+
+def segments_of(document: Mapping[str, Any]) -> tuple[Segment, ...]:
+    """Rebuild the segments that a document names."""
+    return tuple(
+        Segment(s["label"], s["key"], s["name"], s["term"], s["extra"]) for s in document["segments"]
+    )
 
 
 def _refuse_other_grid(stated: Mapping[str, Any], grid: Grid) -> None:

@@ -13,7 +13,7 @@ from ctinsight.tasks.hematoma.parameters import (
     NetworkOptions,
     Parameters,
 )
-from ctinsight.tasks.hematoma.run import Known, measure_segmentation, run
+from ctinsight.tasks.hematoma.run import Known, measure_labelmap, measure_segmentation, run
 
 __all__ = [
     "BatchCase",
@@ -25,6 +25,7 @@ __all__ = [
     "NetworkOptions",
     "Parameters",
     "batch_exit_code",
+    "measure_labelmap",
     "measure_segmentation",
     "run",
     "run_batch",

@@ -164,6 +164,27 @@ def measure_segmentation(
     return _measured(_Case(scan, parameters, known, edited=True), outline, progress)
 
 
+def measure_labelmap(
+    scan: Scan,
+    labelmap_kji: NDArray[np.uint8],
+    parameters: Parameters,
+    known: Mapping[str, Any],
+    *,
+    progress: Progress | None = None,
+) -> CaseResult:
+    """Measure a labelmap with the labels of ``SEGMENTS``, as the worker gets it from an edited segment.
+
+    Parameters
+    ----------
+    known
+        ``model_card`` of the run that made the first outline, if there was one; checks and brain are found
+        again.
+    """
+    mask_kji = np.asarray(labelmap_kji == SEGMENTS[0].label)
+    card = known.get("model_card")
+    return measure_segmentation(scan, mask_kji, parameters, Known(None, model_card=card), progress=progress)
+
+
 def _find_out(scan: Scan, progress: Progress) -> Known:
     """Check the input and find its brain; a mask of a person's own may lie in a CT that suits no method."""
     progress.report("checking the input", 0.01)
