@@ -15,7 +15,7 @@ from ctinsight.errors import WrongUseError
 from ctinsight.phantoms.brain_anatomy import BrainSeed, paint_brain
 from ctinsight.phantoms.cranium import STANDARD_CRANIUM, Cranium, cavity_level, intracranial_level
 from ctinsight.phantoms.lesions import ExtraAxial, Lesion, rotation
-from ctinsight.phantoms.shapes import Points, Vector, coverage, paint
+from ctinsight.phantoms.shapes import Points, Vector, coverage
 from ctinsight.phantoms.skull_anatomy import (
     AIR_HU,
     SkullSeed,
@@ -246,14 +246,16 @@ class _Head:
         inside = np.flatnonzero(skin < 1)
         if inside.size:
             part = hu[inside]
-            self._paint_head(part, q.take(inside), np.asarray(skin[inside]))
+            self._paint_shell(part, q.take(inside), np.asarray(skin[inside]))
             hu[inside] = part
         if self._spec.left_marker:
             paint_left_marker(hu, q, self._skull.thickness_mm)
-        self._paint_lesions(hu, p)
+        shell = hu.copy()
+        self._paint_content(hu, q)
+        self._paint_lesions(hu, p, shell)
         return hu
 
-    def _paint_head(self, hu: Array, q: Points, skin: Array) -> None:
+    def _paint_shell(self, hu: Array, q: Points, skin: Array) -> None:
         paint_soft_tissue(hu, q, skin, self._skull)
         paint_vault(hu, q, self._skull)
         low = np.flatnonzero(q.z < 10)
@@ -264,6 +266,8 @@ class _Head:
             paint_orbits(part, points)
             paint_spine(part, points)
             hu[low] = part
+
+    def _paint_content(self, hu: Array, q: Points) -> None:
         content = np.flatnonzero(cavity_level(q) < 1)
         if content.size:
             part, points = hu[content], q.take(content)
@@ -271,13 +275,16 @@ class _Head:
             part += _streaks(points, self._spec.streak_hu)
             hu[content] = part
 
-    def _paint_lesions(self, hu: Array, p: Points) -> None:
+    def _paint_lesions(self, hu: Array, p: Points, shell: Array) -> None:
+        """Put blood in the place of what fills the cavity, never of the shell that shares an edge with it."""
         for lesion in self._spec.lesions:
             near = _in_box(p, lesion, 1.0)
             if near.size:
-                part = hu[near]
-                paint(part, lesion.level(p.take(near)), lesion.mean_hu)
-                hu[near] = part
+                points = p.take(near)
+                room = coverage(cavity_level(self._spec.cranium.standard(points)))
+                blood = room * lesion.mean_hu + (1 - room) * shell[near]
+                share = np.minimum(coverage(lesion.level(points)), room) / np.maximum(room, 1e-6)
+                hu[near] += share * (blood - hu[near])
 
 
 def _streaks(q: Points, depth_hu: float) -> Array:
