@@ -94,19 +94,27 @@ class CaseOutput:
             chosen.segmentation, result.segmentation, overwrite=overwrite, volumeNode=volumeNode
         )
         tables = self._writeTables(result, chosen, overwrite)
-        lineOutput = LineOutput(self._scene)
-        lines = {
-            line.key: lineOutput.write(chosen.lines.get(line.key), line, overwrite=overwrite)
-            for line in result.lines
-        }
-        if len(lines) > MOST_LABELLED_LINES:
-            for lineNode in lines.values():
-                lineNode.GetDisplayNode().SetPointLabelsVisibility(False)
+        lines = self._writeLines(result, chosen, overwrite)
         nodes = CaseNodes(
             volumeNode, segmentation, tables, lines, self._writeText(result, chosen, overwrite), None
         )
         self._place(result, nodes)
         return nodes
+
+    def rewriteNumbers(self, result: CaseResult, nodes: CaseNodes) -> CaseNodes:
+        """Write tables, lines and statements of a recomputed result over the ones of ``nodes``.
+
+        The segmentation is left as the user edited it. This is one undo step, as :meth:`write` is.
+        """
+        chosen = nodes.asChosen()
+        self._scene.SaveStateForUndo()
+        tables, lines = self._writeTables(result, chosen, True), self._writeLines(result, chosen, True)
+        for key in set(nodes.lines) - set(lines):
+            self._scene.RemoveNode(nodes.lines[key])
+        text = self._writeText(result, chosen, True)
+        written = CaseNodes(nodes.volume, nodes.segmentation, tables, lines, text, nodes.surface)
+        self._place(result, written)
+        return written
 
     def addBodySurface(self, nodes: CaseNodes, volume: Volume) -> CaseNodes:
         """Add the translucent outer surface of the body, so that the 3-D view shows where a finding lies."""
@@ -120,6 +128,16 @@ class CaseOutput:
             table.key: output.write(chosen.tables.get(table.key), table, overwrite=overwrite)
             for table in (findingsTable(result.findings), *result.tables)
         }
+
+    def _writeLines(self, result: CaseResult, chosen: ChosenNodes, overwrite: bool) -> dict[str, Any]:
+        output = LineOutput(self._scene)
+        lines = {
+            line.key: output.write(chosen.lines.get(line.key), line, overwrite=overwrite)
+            for line in result.lines
+        }
+        for lineNode in lines.values() if len(lines) > MOST_LABELLED_LINES else ():
+            lineNode.GetDisplayNode().SetPointLabelsVisibility(False)
+        return lines
 
     def _writeText(self, result: CaseResult, chosen: ChosenNodes, overwrite: bool):
         node = chosen.text

@@ -36,7 +36,7 @@ def draw_head(
     tell(ProgressEvent("drawing the sample", 0.0, None))
     spec = demo_head_spec(int(values.get("seed", 0)))
     if values.get("quick"):
-        spec = replace(spec, grid=head_grid((2.0, 2.0, 5.0)), sample_mm=2.5)
+        spec = replace(spec, grid=head_grid((2.0, 2.0, 5.0)))
     case = head_phantom(spec)
     name = "sample-volume.npy"
     np.save(folder / name, case.volume.array_kji, allow_pickle=False)
