@@ -1,0 +1,48 @@
+"""The panel ring: it needs PySide6 and slicer-core, runs offscreen, and in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+if str(HERE) not in sys.path:
+    sys.path.insert(0, str(HERE))
+#: The stand-in's modules are no tests, and must not be imported twice under other names.
+collect_ignore = ["slicer_standin"]
+
+
+def pytest_addoption(parser):
+    """Add the option for a checkout of Slicer."""
+    parser.addoption(
+        "--slicer-source", metavar="DIR", help="a checkout of Slicer whose Python files are used"
+    )
+
+
+def pytest_configure(config):
+    """Start the stand-in before any test module imports slicer or qt."""
+    from slicer_standin import start
+
+    source = config.getoption("--slicer-source")
+    config.standin = start(Path(source).resolve() if source else None)
+
+
+@pytest.fixture
+def standin(request):
+    """Return the stand-in with an empty scene; fail on exceptions in slots and on dialogs nobody took."""
+    import slicer
+
+    running = request.config.standin
+    running.dialogs.clear()
+    running.faults.take()
+    slicer.mrmlScene.Clear(0)
+    slicer.app.processEvents()
+    yield running
+    slicer.app.processEvents()
+    shown, raised = running.dialogs.take(), running.faults.take()
+    assert not raised, f"raised in a slot or observer: {raised}"
+    assert not shown, f"dialogs that the test did not take: {shown}"

@@ -1,0 +1,19 @@
+"""Qt properties that a stand-in widget only keeps, for widgets whose effect on screen no test needs."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Property
+
+
+def stored(kind, name: str, default, then=None):
+    """Return a Qt property that keeps its value in the widget and calls ``then(widget)`` when set."""
+
+    def read(self):
+        return self.__dict__.get("_kept", {}).get(name, default)
+
+    def write(self, value):
+        self.__dict__.setdefault("_kept", {})[name] = value
+        if then is not None:
+            then(self)
+
+    return Property(kind, read, write)
