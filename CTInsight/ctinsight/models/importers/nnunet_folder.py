@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 
 from ctinsight.device import require_torch
 from ctinsight.errors import WeightsMissingError, WrongWeightsError
+from ctinsight.inference.nnunet.plans import DATASET, PLANS, NNUNetPlans, check_plans, read_json
 from ctinsight.models.card import CARD_NAME, ModelCard, combined_sha256, file_records
 from ctinsight.models.importers.architecture import COUNTER, other_network
-from ctinsight.models.importers.nnunet_plans import DATASET, PLANS, NNUNetPlans, check_plans, read_json
 from ctinsight.models.importers.plain_tensors import deduplicated, store_tensors
 from ctinsight.models.importers.torch_file import load_plain, named_tensors
 

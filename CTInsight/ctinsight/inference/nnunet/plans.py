@@ -74,9 +74,15 @@ class NNUNetPlans:
     @property
     def outputs(self) -> int:
         """Channels of the network's output: labels with background, or regions without it."""
-        regions = any(isinstance(value, list) for value in self.labels.values())
         kept = [name for name in self.labels if name not in {"background", "ignore"}]
-        return len(kept) if regions else len(kept) + 1
+        return len(kept) + 1 if self.regions is None else len(kept)
+
+    @property
+    def regions(self) -> tuple[int, ...] | None:
+        """For a model of regions the label that each region is written as, in order; else None."""
+        if not any(isinstance(value, list) and len(value) > 1 for value in self.labels.values()):
+            return None
+        return tuple(int(number) for number in self.dataset["regions_class_order"])
 
     @property
     def first_features(self) -> int | None:
