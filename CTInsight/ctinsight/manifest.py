@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 import sys
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +14,63 @@ import numpy as np
 from ctinsight.version import VERSION
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ctinsight.volume import Scan
 
 #: What every task computes with.
 STOCK_PACKAGES = ("numpy", "scipy", "SimpleITK", "pydicom")
+#: What tables say where no weights took part, and where a result does not tell which ones.
+NO_WEIGHTS, NOT_RECORDED = "none", "not recorded"
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """How a result was made, in the words of its tables.
+
+    Parameters
+    ----------
+    method
+        As the manifest has it.
+    weights, weights_sha256
+        Name with version, and checksum, of every set of weights, with semicolons between them; both are
+        "none" where no network took part.
+    version
+        Of CT Insight when the result was made.
+    """
+
+    method: str
+    weights: str = NO_WEIGHTS
+    weights_sha256: str = NO_WEIGHTS
+    version: str = VERSION
+
+
+def provenance_of(manifest: Mapping[str, Any]) -> Provenance:
+    """Say in words how a result was made.
+
+    Parameters
+    ----------
+    manifest
+        Of a result: ``method``, ``weights`` in words, ``model_card`` or a list ``model_cards``, ``software``.
+
+    Examples
+    --------
+    >>> card = {"name": "hematoma-drunet", "version": "1", "sha256": "ab12"}
+    >>> found = provenance_of({"method": "DR-UNet", "model_card": card, "software": {"ctinsight": "0.1"}})
+    >>> found.weights, found.weights_sha256, found.version
+    ('hematoma-drunet 1', 'ab12', '0.1')
+    >>> provenance_of({"method": "seeded threshold"}).weights
+    'none'
+    """
+    method = str(manifest.get("method") or NOT_RECORDED)
+    version = str(manifest.get("software", {}).get("ctinsight", VERSION))
+    only = manifest.get("model_card")
+    cards = [*([only] if only else []), *(manifest.get("model_cards") or [])]
+    if cards:
+        names = "; ".join(f"{card['name']} {card['version']}" for card in cards)
+        return Provenance(method, names, "; ".join(str(card["sha256"]) for card in cards), version)
+    words = str(manifest.get("weights") or "")
+    return Provenance(method, words or NO_WEIGHTS, NOT_RECORDED if words else NO_WEIGHTS, version)
 
 
 def software_versions(*more: str) -> dict[str, str]:

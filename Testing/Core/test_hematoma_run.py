@@ -31,6 +31,7 @@ from ctinsight.tasks.hematoma import (
     run_batch,
 )
 from ctinsight.tasks.hematoma import batch as batch_module
+from ctinsight.version import VERSION
 from ctinsight.volume import Acquisition, Scan, Volume
 
 
@@ -178,6 +179,27 @@ def test_a_batch_computes_again_with_other_parameters(two_patients, tmp_path):
     list(run_batch(two_patients, tmp_path / "out", other, write=again))
     list(run_batch(two_patients, tmp_path / "out", other, options=ReadOptions(allow_gaps=True), write=again))
     assert again == ["ada", "ada"]
+
+
+def test_new_installed_weights_are_another_result(two_patients, tmp_path, monkeypatch):
+    """Other weights under the same name make every case anew; the same ones make none."""
+    drunet, again = Parameters(method=Method.DRUNET), Written()
+    monkeypatch.setattr(batch_module, "require_weights", lambda _: None)
+    weights = tmp_path / "model.safetensors"
+    monkeypatch.setattr("ctinsight.tasks.hematoma.drunet.find_weights", lambda _: weights)
+    save_file = pytest.importorskip("safetensors.numpy").save_file
+    for value in (1.0, 1.0, 2.0):
+        save_file({"weight": np.full(3, value)}, weights)
+        list(run_batch(two_patients, tmp_path / "out", drunet, write=again))
+    assert again == ["ada", "ada"]
+
+
+def test_each_row_says_what_made_it(two_patients, tmp_path):
+    """Method, weights, checksum and version stand in the row of a result, and in that of a failed case."""
+    list(run_batch(two_patients, tmp_path / "out", Parameters(), write=Written()))
+    for row in read_table(tmp_path / "out" / "batch.csv"):
+        made_by = [row[k] for k in ("method", "weights", "weights_sha256", "software_version")]
+        assert made_by == ["seeded threshold", "none", "none", VERSION]
 
 
 def test_a_case_that_turned_bad_keeps_no_result_that_looks_valid(two_patients, tmp_path):

@@ -25,6 +25,7 @@ from ctinsight.report import (
     write_result,
 )
 from ctinsight.report.measurements_csv import measurements_csv
+from ctinsight.version import VERSION
 from made_cases import BLOB_ML, made_case, made_grid
 
 CORE_FILES = {"result.json", "measurements.csv", "segmentation.seg.nrrd", "ct.nrrd", "overview_axial.png"}
@@ -96,6 +97,31 @@ def test_csv_has_one_header_and_begins_with_the_purpose(folder):
     rows = rows_of(folder)
     assert rows[0]["value"] == RESEARCH_USE_ONLY
     assert all(None not in row for row in rows)
+
+
+def about(result):
+    """Read the first rows of the table by name."""
+    rows = csv.DictReader(measurements_csv(result).splitlines())
+    return {row["measurement"]: row["value"] for row in rows if row["group"] == "about"}
+
+
+def test_csv_names_method_weights_and_version(case):
+    """A file that left its folder still says how its numbers were made: with no weights, or with which."""
+    assert about(case.result) == {
+        "research_use_only": RESEARCH_USE_ONLY,
+        "task": "hematoma",
+        "method": "seeded threshold, no weights",
+        "weights": "none",
+        "weights_sha256": "none",
+        "software_version": VERSION,
+    }
+    card = {"name": "hematoma-drunet", "version": "ours 1", "sha256": "ab12"}
+    told = about(replace(case.result, manifest={"method": "DR-UNet", "model_card": card}))
+    assert [told[k] for k in ("method", "weights", "weights_sha256")] == [
+        "DR-UNet",
+        "hematoma-drunet ours 1",
+        "ab12",
+    ]
 
 
 def test_csv_numbers_carry_unit_interval_and_code(case, folder):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ctinsight import RESEARCH_USE_ONLY
 from ctinsight.files.spreadsheet import csv_cell
-from ctinsight.version import VERSION
+from ctinsight.manifest import provenance_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +59,11 @@ def measurements_csv(result: CaseResult) -> str:
 def _lines(result: CaseResult) -> Iterator[Line]:
     yield Line("about", "case", "research_use_only", RESEARCH_USE_ONLY)
     yield Line("about", "case", "task", result.task)
-    yield Line("about", "case", "software_version", VERSION)
+    made = provenance_of(result.manifest)
+    yield Line("about", "case", "method", made.method)
+    yield Line("about", "case", "weights", made.weights)
+    yield Line("about", "case", "weights_sha256", made.weights_sha256)
+    yield Line("about", "case", "software_version", made.version)
     for finding in result.findings:
         yield _finding_line(finding)
     for table in result.tables:

@@ -21,9 +21,11 @@ from ctinsight.errors import (
 from ctinsight.files import ReadOptions, read_scan
 from ctinsight.files.spreadsheet import CSV_ENCODING, csv_cell
 from ctinsight.finding import Outcome
+from ctinsight.manifest import Provenance, provenance_of
 from ctinsight.progress import Progress
+from ctinsight.tasks.hematoma.parameters import Method
 from ctinsight.tasks.hematoma.run import require_weights, run
-from ctinsight.version import VERSION
+from ctinsight.tasks.hematoma.statements import METHOD_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -58,7 +60,10 @@ COLUMNS = (
     "two_thirds_sh_ml",
 )
 #: Header of the table. Units stand in the names; volumes are in mL, attenuation in HU.
-TABLE_COLUMNS = ("case", "status", *COLUMNS, "message", "research_use_only")
+TABLE_COLUMNS = (
+    *("case", "status", *COLUMNS, "message"),
+    *("method", "weights", "weights_sha256", "software_version", "research_use_only"),
+)
 
 
 class WriteResult(Protocol):
@@ -73,13 +78,15 @@ class BatchCase:
     """One row of the table.
 
     ``status`` is done, warn (done, but an input check warns), refused (the input must not be measured) or
-    error; ``message`` says why. ``values`` holds the findings of ``COLUMNS``.
+    error; ``message`` says why. ``values`` holds the findings of ``COLUMNS``, ``made_by`` the method, the
+    weights, their SHA-256 and the version; a case without a result has what was chosen for it.
     """
 
     name: str
     status: str
     message: str
     values: tuple[float | int | str | None, ...] = (None,) * len(COLUMNS)
+    made_by: tuple[str, str, str, str] = ("", "", "", "")
     resumed: bool = False
 
 
@@ -89,6 +96,7 @@ class _Job:
     options: ReadOptions
     write: WriteResult
     progress: Callable[[str], Progress]
+    planned: Provenance
 
 
 def run_batch(
@@ -104,8 +112,8 @@ def run_batch(
 
     Each sub-folder (or image file) of ``folder`` is one case; its result goes to ``out/<name>`` and its row
     to ``out/batch.csv``, which is replaced as a whole after each case. Cases that were finished with the
-    same files, options, parameters and version are not computed again. A case that fails gets its row, and
-    the next one begins; a result that an earlier batch had for it is outdated and moves to
+    same files, options, parameters, weights and version are not computed again. A case that fails gets its
+    row, and the next one begins; a result that an earlier batch had for it is outdated and moves to
     ``out/<name>/outdated-1``, which its message says. :func:`batch_exit_code` turns the statuses
     into the exit code of a command.
 
@@ -126,7 +134,7 @@ def run_batch(
     """
     cases = _cases(Path(folder), Path(out))
     require_weights(parameters)
-    job = _Job(parameters, options or ReadOptions(), write, progress)
+    job = _Job(parameters, options or ReadOptions(), write, progress, _planned(parameters))
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     rows: dict[str, BatchCase] = {}
@@ -186,20 +194,28 @@ def _one(name: str, source: Path, folder: Path, job: _Job) -> BatchCase:
     stamp = _stamp(source, job)
     earlier = _finished_before(folder, stamp)
     if earlier is not None:
-        return BatchCase(name, earlier["status"], earlier["message"], tuple(earlier["values"]), resumed=True)
+        return earlier
     try:
         scan = read_scan(source, job.options)
         result = run(scan, job.parameters, job.progress(name))
         job.write(result, scan, folder, overwrite=True)
     except Cancelled:
         raise
-    except InputRefusedError as error:
-        return BatchCase(name, "refused", _sentence(error) + _set_aside(folder))
     except (CTInsightError, OSError, MemoryError) as error:
-        return BatchCase(name, "error", _sentence(error) + _set_aside(folder))
+        return _failed(name, error, folder, job)
     case = _row(name, result)
     _write_whole(folder / STAMP_NAME, json.dumps({"stamp": stamp, **asdict(case)}, indent=1))
     return case
+
+
+def _failed(name: str, error: BaseException, folder: Path, job: _Job) -> BatchCase:
+    status = "refused" if isinstance(error, InputRefusedError) else "error"
+    message = _sentence(error) + _set_aside(folder)
+    return BatchCase(name, status, message, made_by=_cells(job.planned))
+
+
+def _cells(made: Provenance) -> tuple[str, str, str, str]:
+    return made.method, made.weights, made.weights_sha256, made.version
 
 
 def _set_aside(folder: Path) -> str:
@@ -227,7 +243,9 @@ def _row(name: str, result: CaseResult) -> BatchCase:
     warned = [c for c in result.checks if c.outcome is Outcome.WARN]
     message = "; ".join(f"{c.name}: {c.measured} (expected {c.expected})" for c in warned)
     found = {f.key: f.value for f in result.findings}
-    return BatchCase(name, "warn" if warned else "done", message, tuple(found.get(key) for key in COLUMNS))
+    values = tuple(found.get(key) for key in COLUMNS)
+    made_by = _cells(provenance_of(result.manifest))
+    return BatchCase(name, "warn" if warned else "done", message, values, made_by)
 
 
 def _sentence(error: BaseException) -> str:
@@ -240,19 +258,32 @@ def _stamp(source: Path, job: _Job) -> str:
     """Return a checksum of the input's files (name, size, time) and of everything that decides the result."""
     files = sorted(p for p in source.rglob("*") if p.is_file()) if source.is_dir() else [source]
     listing = [(str(p.relative_to(source)), p.stat().st_size, p.stat().st_mtime_ns) for p in files]
-    weights = job.parameters.weights
-    listing += [("weights", p.stat().st_size, p.stat().st_mtime_ns) for p in [weights] if p and p.exists()]
-    choice = [job.parameters.as_dict(), asdict(job.options), VERSION]
+    choice = [job.parameters.as_dict(), asdict(job.options), job.planned.version, job.planned.weights_sha256]
     return hashlib.sha256(json.dumps([listing, choice], default=str, sort_keys=True).encode()).hexdigest()
 
 
-def _finished_before(folder: Path, stamp: str) -> dict[str, Any] | None:
+def _planned(parameters: Parameters) -> Provenance:
+    """Return what will make the results; of weights, given or installed, what is in them now."""
+    method = METHOD_NAMES[parameters.method]
+    if parameters.method is not Method.DRUNET:
+        return Provenance(method)
+    from ctinsight.models.drunet_weights import DRUNET, DRUNET_NAME
+    from ctinsight.models.importers.weights_file import weights_sha256
+    from ctinsight.tasks.hematoma.drunet import find_weights
+
+    return Provenance(method, DRUNET_NAME, weights_sha256(find_weights(parameters.weights), DRUNET))
+
+
+def _finished_before(folder: Path, stamp: str) -> BatchCase | None:
     try:
-        earlier = json.loads((folder / STAMP_NAME).read_text(encoding="utf-8"))
-        whole = {f.name for f in fields(BatchCase)} <= earlier.keys() and len(earlier["values"]) == len(
-            COLUMNS
+        earlier: dict[str, Any] = json.loads((folder / STAMP_NAME).read_text(encoding="utf-8"))
+        if earlier.pop("stamp") != stamp or not (folder / "result.json").is_file():
+            return None
+        values, made_by = tuple(earlier.pop("values")), tuple(earlier.pop("made_by"))
+        whole = len(values) == len(COLUMNS) and len(made_by) == len(fields(Provenance))
+        return (
+            BatchCase(**{**earlier, "values": values, "made_by": made_by, "resumed": True}) if whole else None
         )
-        return earlier if whole and earlier["stamp"] == stamp and (folder / "result.json").is_file() else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         # No stamp, or one cut short: the case is computed again.
         return None
@@ -260,7 +291,7 @@ def _finished_before(folder: Path, stamp: str) -> dict[str, Any] | None:
 
 def _write_table(path: Path, rows: dict[str, BatchCase]) -> None:
     lines: list[tuple[float | int | str | None, ...]] = [TABLE_COLUMNS]
-    lines += [(r.name, r.status, *r.values, r.message, RESEARCH_USE_ONLY) for r in rows.values()]
+    lines += [(r.name, r.status, *r.values, r.message, *r.made_by, RESEARCH_USE_ONLY) for r in rows.values()]
     part = path.with_suffix(".part")
     with part.open("w", newline="", encoding=CSV_ENCODING) as stream:
         csv.writer(stream).writerows([csv_cell(cell) for cell in line] for line in lines)
