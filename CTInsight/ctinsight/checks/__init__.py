@@ -15,7 +15,7 @@ from ctinsight.checks.header import (
     check_slice_spacing,
     check_tilt,
 )
-from ctinsight.checks.limits import HEMATOMA_LIMITS, NODULE_LIMITS, InputLimits
+from ctinsight.checks.limits import HEMATOMA_LIMITS, LVO_LIMITS, NODULE_LIMITS, InputLimits
 from ctinsight.checks.voxels import (
     check_contrast,
     check_field_of_view,
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "HEMATOMA_LIMITS",
+    "LVO_LIMITS",
     "NODULE_LIMITS",
     "InputLimits",
     "check_age",

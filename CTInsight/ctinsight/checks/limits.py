@@ -65,3 +65,14 @@ NODULE_LIMITS = InputLimits(
     adult_years=35.0,
     source="project proposal; age as in the intended use of 510(k) K202300",
 )
+
+#: Contrast medium, slices, tilt and age as this project's table of input checks asks: enhanced vessels are
+#: dense everywhere, so contrast is refused; above 1.25 mm a vessel of 3 mm shares its voxels with CSF.
+LVO_LIMITS = InputLimits(
+    task="lvo",
+    spacing_warn_mm=1.25,
+    noise_warn_hu=20.0,
+    noise_refuse_hu=40.0,
+    contrast=Outcome.REFUSE,
+    source="project proposal; adults as in the intended use of 510(k) K222884",
+)
