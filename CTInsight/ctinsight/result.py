@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ctinsight.finding import Check, Finding, MeasuredLine, Segment, Table
-    from ctinsight.volume import Grid
+    from ctinsight.volume import Grid, Volume
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,11 +55,59 @@ class Segmentation:
 
 
 @dataclass(frozen=True, eq=False)
+class Layer:
+    """A further segmentation of a result, such as territories, which overlap its findings.
+
+    ``key`` is also the name of its file; ``pictured`` wants a picture of its own.
+    """
+
+    key: str
+    segmentation: Segmentation
+    pictured: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class ImageLayer:
+    """A further image of a result, such as a map in HU or percent; ``key`` is also the name of its file."""
+
+    key: str
+    volume: Volume
+    meaning: str
+
+
+@dataclass(frozen=True, eq=False)
+class Surface:
+    """A surface with a value at each vertex, such as bone coloured by its thickness.
+
+    Parameters
+    ----------
+    key, name
+        Machine name, and what a radiologist calls it.
+    vertices_ras
+        (n, 3) in mm.
+    triangles
+        (m, 3) indices of vertices.
+    values
+        (n,) of each vertex.
+    value_name, unit
+        What the values are, and their UCUM unit.
+    """
+
+    key: str
+    name: str
+    vertices_ras: NDArray[np.float64]
+    triangles: NDArray[np.intp]
+    values: NDArray[np.float64]
+    value_name: str
+    unit: str
+
+
+@dataclass(frozen=True, eq=False)
 class CaseResult:
     """Everything a task found in one case, ready to be written, shown or recomputed.
 
     ``statements`` are limits that must be read with the numbers; ``manifest`` says how they were made and
-    holds no patient identity.
+    holds no patient identity. ``layers`` and ``images`` are written beside the segmentation.
     """
 
     task: str
@@ -70,6 +118,9 @@ class CaseResult:
     lines: tuple[MeasuredLine, ...] = ()
     statements: tuple[str, ...] = ()
     manifest: Mapping[str, Any] = field(default_factory=dict)
+    surface: Surface | None = None
+    layers: tuple[Layer, ...] = ()
+    images: tuple[ImageLayer, ...] = ()
 
     def finding(self, key: str) -> Finding:
         """Return one finding by its key."""

@@ -1,7 +1,7 @@
 """Is there a bleed? A quick look on 2 mm cubes, before anything that a bleed would forbid or falsify.
 
-It finds what is bright, compact and inside the brain. Thin blood along the skull, in sulci or on the tentorium
-is not found: this is a guard, no measurement; HematomaVolume measures.
+It finds what is bright, compact and inside the brain. Thin blood along the skull, in sulci or on the
+tentorium is not found: this is a guard, no measurement; HematomaVolume measures.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The two halves of a brain, and how each differs from the mirror image of the other.
 
 The mirror is the patient's own mid-plane, so the map has a value on both halves and a sign: positive is
-denser than the place opposite. The published system (LVO on non-contrast CT, github.com/zsunAI at e829198) kept one
-half and no sign; :func:`published_difference` is its arithmetic, for parity.
+denser than the place opposite. The published system (LVO on non-contrast CT, github.com/zsunAI at e829198) kept
+one half and no sign; :func:`published_difference` is its arithmetic, for parity.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,11 +38,26 @@ RESULT_FILES = {
     "scene": "scene.mrb",
     "overview": "overview.png",
 }
+#: Further layers and images that a task may add, by their keys.
+LAYER_FILES = {
+    "territories": "territories.seg.nrrd",
+    "arteries": "arteries.seg.nrrd",
+    "arteries_picture": "overview_arteries.png",
+    "hemispheres": "hemispheres.seg.nrrd",
+    "difference": "hemispheric_difference.nrrd",
+    "mca_prior": "mca_prior_percent.nrrd",
+    "vessel_mip": "vessel_mip.nrrd",
+    "channel_ct": "channel_1_ct.nrrd",
+    "channel_vessels": "channel_2_vessels.nrrd",
+    "channel_prior": "channel_3_prior.nrrd",
+    "channel_difference": "channel_4_difference.nrrd",
+}
+_ALL_FILES = {**RESULT_FILES, **LAYER_FILES}
 #: Beginning of the name of the folder that holds the files while they are written.
 _UNFINISHED = ".unfinished-"
 #: No run takes so long to write: a folder untouched for longer belongs to one that was killed.
 _STALE_SECONDS = 3600.0
-_CORE_ROLES = ("measurements", "segmentation", "ct", "axial_picture")
+_CORE_ROLES = ("measurements", "segmentation", "ct", "axial_picture", *LAYER_FILES)
 
 
 @dataclass(frozen=True)
@@ -106,7 +121,7 @@ def write_result(result: CaseResult, scan: Scan, folder: Path, *, overwrite: boo
             expected="a folder with free space that may be written to",
             remedy="Free some space, name another folder, or ask for the right to write there.",
         ) from error
-    files = {role: folder / name for role, name in RESULT_FILES.items() if (folder / name).is_file()}
+    files = {role: folder / name for role, name in _ALL_FILES.items() if (folder / name).is_file()}
     return ResultFiles(folder, files, notes)
 
 
@@ -123,7 +138,7 @@ def refuse_existing(folder: Path, *, overwrite: bool = False) -> None:
         raise WrongUseError(
             found=f"{nearest} is a file", expected="a folder for the result", remedy="Name another folder."
         )
-    present = [name for name in RESULT_FILES.values() if (folder / name).exists()]
+    present = [name for name in _ALL_FILES.values() if (folder / name).exists()]
     folders = [name for name in present if (folder / name).is_dir()]
     if folders or (present and not overwrite):
         raise WrongUseError(
@@ -144,7 +159,7 @@ def _sweep(folder: Path) -> None:
                 continue
             files = list(left.iterdir())
             newest = max(path.lstat().st_mtime for path in (left, *files))
-            ours = all(path.is_file() and path.name in RESULT_FILES.values() for path in files)
+            ours = all(path.is_file() and path.name in _ALL_FILES.values() for path in files)
             if ours and time.time() - newest > _STALE_SECONDS:
                 shutil.rmtree(left)
 
@@ -156,7 +171,8 @@ def _write_files(result: CaseResult, scan: Scan, folder: Path) -> tuple[str, ...
     csv_file = folder / RESULT_FILES["measurements"]
     csv_file.write_text(measurements_csv(result), encoding=CSV_ENCODING, newline="")
     notes = _write_picture(result, scan, folder / RESULT_FILES["axial_picture"])
-    written = {role: RESULT_FILES[role] for role in _CORE_ROLES if (folder / RESULT_FILES[role]).is_file()}
+    notes += _write_layers(result, scan, folder)
+    written = {role: _ALL_FILES[role] for role in _CORE_ROLES if (folder / _ALL_FILES[role]).is_file()}
     document = to_document(result, scan, written)
     text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
     (folder / RESULT_FILES["result"]).write_text(text + "\n", encoding="utf-8")
@@ -173,14 +189,26 @@ def _write_picture(result: CaseResult, scan: Scan, path: Path) -> tuple[str, ...
     return ()
 
 
+def _write_layers(result: CaseResult, scan: Scan, folder: Path) -> tuple[str, ...]:
+    notes: tuple[str, ...] = ()
+    for layer in result.layers:
+        write_segmentation(layer.segmentation, folder / LAYER_FILES[layer.key])
+        if layer.pictured:
+            shown = replace(result, segmentation=layer.segmentation, lines=())
+            notes += _write_picture(shown, scan, folder / LAYER_FILES[f"{layer.key}_picture"])
+    for image in result.images:
+        write_volume(image.volume, folder / LAYER_FILES[image.key])
+    return notes
+
+
 def _replace(unfinished: Path, folder: Path) -> None:
     # result.json goes first and comes last: a folder that has one is complete. The scene and the overview
     # of an earlier run would no longer be true, so they go too.
-    for name in RESULT_FILES.values():
+    for name in _ALL_FILES.values():
         if name == RESULT_FILES["result"] or not (unfinished / name).exists():
             (folder / name).unlink(missing_ok=True)
     for role in (*_CORE_ROLES, "result"):
-        source = unfinished / RESULT_FILES[role]
+        source = unfinished / _ALL_FILES[role]
         if source.exists():
             shutil.move(source, folder / source.name)
 
