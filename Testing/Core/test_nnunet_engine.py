@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from ctinsight.progress import ProgressEvent
 
+PLAIN = NNUNetOptions(engine="torch f32")
 BY_NAME = {case.name: case for case in CASES}
 #: Of 1000 voxels; other processors add in another order, which can turn a tie.
 LEAST_AGREEMENT = 0.999
@@ -63,7 +64,7 @@ def test_every_kind_of_plan_gives_what_nnunetv2_gave(
     model = _stored(case, kept, tmp_path)
 
     prepared = prepare(image_of(case), case.image_spacing, model.plans).data
-    found = NNUNetEngine(model).segment(image_of(case), case.image_spacing).labels_kji
+    found = NNUNetEngine(model, PLAIN).segment(image_of(case), case.image_spacing).labels_kji
 
     assert prepared.shape == tuple(kept["prepared_shape"])
     np.testing.assert_allclose(prepared.ravel()[::STRIDE], kept["prepared"], atol=1e-5)
@@ -74,7 +75,7 @@ def test_every_kind_of_plan_gives_what_nnunetv2_gave(
 def test_probabilities_have_the_labels_as_their_largest(tmp_path: Path) -> None:
     """Scores of a model of classes add up to 1, and their largest is the label."""
     case = BY_NAME["thick_slices"]
-    found = NNUNetEngine(_stored(case, None, tmp_path)).segment(
+    found = NNUNetEngine(_stored(case, None, tmp_path), PLAIN).segment(
         image_of(case), case.image_spacing, with_probabilities=True
     )
 
@@ -86,7 +87,7 @@ def test_probabilities_have_the_labels_as_their_largest(tmp_path: Path) -> None:
 def test_a_wanted_box_changes_nothing_inside_and_saves_windows(tmp_path: Path) -> None:
     """Windows that do not touch the box are left out; inside it every label stays."""
     case = replace(BY_NAME["isotropic"], image_shape=(40, 60, 60))
-    engine = NNUNetEngine(_stored(case, None, tmp_path))
+    engine = NNUNetEngine(_stored(case, None, tmp_path), PLAIN)
     box = (slice(2, 8), slice(30, 42), slice(5, 12))
 
     whole = engine.segment(image_of(case), case.image_spacing)
@@ -102,7 +103,7 @@ def test_the_number_of_passes_is_known_beforehand(tmp_path: Path) -> None:
     """Two folds, eight mirror images and two windows are 32 passes; without mirroring 4."""
     case = BY_NAME["two_folds_mirrored"]
     model = _stored(case, None, tmp_path)
-    published, fast = NNUNetEngine(model), NNUNetEngine(model, FAST)
+    published, fast = NNUNetEngine(model, PLAIN), NNUNetEngine(model, replace(FAST, engine="torch f32"))
 
     assert published.passes(case.image_shape, case.image_spacing) == 32
     assert published.segment(image_of(case), case.image_spacing).passes == 32
@@ -112,7 +113,7 @@ def test_the_number_of_passes_is_known_beforehand(tmp_path: Path) -> None:
 def test_progress_runs_to_the_end_and_can_stop_the_run(tmp_path: Path) -> None:
     """Every window is reported; a listener that raises ends the run there."""
     case = BY_NAME["isotropic"]
-    engine = NNUNetEngine(_stored(case, None, tmp_path))
+    engine = NNUNetEngine(_stored(case, None, tmp_path), PLAIN)
     seen: list[float] = []
 
     def stop(event: ProgressEvent) -> None:
@@ -129,7 +130,7 @@ def test_progress_runs_to_the_end_and_can_stop_the_run(tmp_path: Path) -> None:
 def test_a_missing_channel_is_refused_with_the_names(tmp_path: Path) -> None:
     """A model of two channels does not run on one."""
     case = BY_NAME["two_channels_masked"]
-    engine = NNUNetEngine(_stored(case, None, tmp_path))
+    engine = NNUNetEngine(_stored(case, None, tmp_path), PLAIN)
 
     with pytest.raises(WrongUseError, match="2: channel 0, channel 1"):
         engine.segment(image_of(case)[:1], case.image_spacing)

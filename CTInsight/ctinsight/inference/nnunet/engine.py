@@ -9,6 +9,7 @@ import numpy as np
 
 from ctinsight.device import Device, choose_device, require_torch
 from ctinsight.errors import ProcessingFailedError, WrongUseError, WrongWeightsError
+from ctinsight.inference.nnunet.choice import Choice, Shapes, choose_runner
 from ctinsight.inference.nnunet.export import labels_of, probabilities_of
 from ctinsight.inference.nnunet.network import build_network, load_weights
 from ctinsight.inference.nnunet.prepare import prepare
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from ctinsight.inference.nnunet.plans import NNUNetPlans
     from ctinsight.inference.nnunet.prepare import Prepared
+    from ctinsight.inference.nnunet.runners import Runner
     from ctinsight.inference.nnunet.windows import Box
 
 _RESAMPLING = "resample_data_or_seg_to_shape"
@@ -67,6 +69,9 @@ class NNUNetOptions:
         Windows are at most this part of a window apart.
     device
         ``auto``, ``cpu``, ``cuda`` or ``mps``.
+    engine
+        ``auto`` compares what the machine offers and takes the fastest with the same answers; see
+        :func:`~ctinsight.inference.nnunet.choice.choose_runner`. ``torch f32`` is what nnU-Net computes.
 
     Notes
     -----
@@ -77,6 +82,7 @@ class NNUNetOptions:
     mirroring: bool = True
     step: float = 0.5
     device: str = "auto"
+    engine: str = "auto"
 
     def __post_init__(self) -> None:
         if not 0 < self.step <= 1:
@@ -101,8 +107,8 @@ class NNUNetSegmentation:
         (classes or regions, slices, rows, columns) float32, uncalibrated; None unless asked for.
     windows, windows_left_out, passes
         Windows the network saw, those that did not touch the wanted box, and runs of the network in all.
-    device
-        Where.
+    device, engine
+        Where, and in which way: see :class:`~ctinsight.inference.nnunet.choice.Choice`.
     notes
         What happened on the way.
     """
@@ -113,6 +119,7 @@ class NNUNetSegmentation:
     windows_left_out: int
     passes: int
     device: Device
+    engine: Choice
     notes: tuple[str, ...] = ()
 
 
@@ -172,7 +179,14 @@ class NNUNetEngine:
         self.options = options
         self.device = choose_device(options.device)
         self._torch = require_torch()
-        self._nets = [self._net(path) for path in model.folds.values()]
+        nets = [self._net(path) for path in model.folds.values()]
+        if not nets:
+            raise WrongWeightsError(
+                found="a model without folds", expected="one or more", remedy="Import it again."
+            )
+        shapes = Shapes.of(len(self.plans.channels), self.plans.settings["patch_size"], self.plans.strides)
+        make, self.engine = choose_runner(nets[0], shapes, self.device.kind, options.engine)
+        self._runners = [make(net) for net in nets]
         self._flips = mirrorings(model.mirroring_axes if options.mirroring else ())
 
     def segment(
@@ -215,8 +229,8 @@ class NNUNetEngine:
         if wanted is not None:
             labels = _only(labels, wanted)
         progress.report("bringing the answer back to the image", 1.0)
-        passes = done[0] * len(self._flips) * len(self._nets)
-        return NNUNetSegmentation(labels, scores, *done, passes, self.device)
+        passes = done[0] * len(self._flips) * len(self._runners)
+        return NNUNetSegmentation(labels, scores, *done, passes, self.device, self.engine)
 
     def passes(self, shape_kji: tuple[int, int, int], spacing_kji_mm: tuple[float, float, float]) -> int:
         """Count how often the network will run for an image, before anything is computed."""
@@ -228,12 +242,12 @@ class NNUNetEngine:
         grid = new_shape([int(n) for n in shape], spacing, [*spacing[: 3 - len(target)], *target])
         padding = Padding.of(grid, self.plans.settings["patch_size"])
         boxes = windows_of(padding.shape, self.plans.settings["patch_size"], self.options.step, None)
-        return len(boxes) * len(self._flips) * len(self._nets)
+        return len(boxes) * len(self._flips) * len(self._runners)
 
     def _net(self, path: Path) -> nn.Module:
         net = build_network(self.plans)
         load_weights(net, path)
-        return net.to(self.device.kind)
+        return net
 
     def _predict(
         self, prepared: Prepared, wanted: Box | None, progress: Progress
@@ -249,36 +263,32 @@ class NNUNetEngine:
             box = _in_network_grid(wanted, prepared, self.plans, padding)
             boxes = windows_of(padding.shape, patch, self.options.step, box)
         total = _Sum(torch, (self.plans.outputs, *padding.shape), patch)
-        watch = _Watch(progress, len(boxes) * len(self._nets))
-        summed: Tensor | None = None
-        for net in self._nets:
+        watch = _Watch(progress, len(boxes) * len(self._runners))
+        summed: Tensor = torch.zeros(())
+        for run in self._runners:
             for box in boxes:
-                total.add(box, self._answer(net, data[:, *box], len(patch)))
+                total.add(box, self._answer(run, data[:, *box], len(patch)))
                 watch.advance()
             mean = total.mean()[:, *padding.inside]
-            summed = mean if summed is None else summed + mean
+            summed = summed + mean
             total.clear()
-        if summed is None:
-            raise WrongWeightsError(
-                found="a model without folds", expected="one or more", remedy="Import it again."
-            )
-        if len(self._nets) > 1:
-            summed = summed / len(self._nets)
+        if len(self._runners) > 1:
+            summed = summed / len(self._runners)
         return summed, (len(boxes), len(everywhere) - len(boxes))
 
-    def _answer(self, net: nn.Module, part: Tensor, dimensions: int) -> Tensor:
+    def _answer(self, run: Runner, part: Tensor, dimensions: int) -> Tensor:
         """Run the network on a window and its mirror images; (classes, *window) on the processor."""
         torch = self._torch
         shape = part.shape[len(part.shape) - dimensions :]
-        x = part.reshape(1, len(part), *shape).to(self.device.kind)
+        x = part.reshape(1, len(part), *shape)
         with torch.inference_mode():
-            answer: Tensor = net(x)
+            answer = run(x)
             for axes in self._flips[1:]:
                 dims = [axis + 2 for axis in axes]
-                answer = answer + torch.flip(net(torch.flip(x, dims)), dims)
+                answer = answer + torch.flip(run(torch.flip(x, dims)), dims)
             if len(self._flips) > 1:
                 answer = answer / len(self._flips)
-            return answer[0].float().cpu()
+            return answer[0]
 
 
 class _Sum:

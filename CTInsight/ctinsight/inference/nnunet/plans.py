@@ -85,6 +85,13 @@ class NNUNetPlans:
         return tuple(int(number) for number in self.dataset["regions_class_order"])
 
     @property
+    def strides(self) -> tuple[tuple[int, ...], ...]:
+        """By how much each stage of the network shrinks each axis of its window."""
+        kwargs = self.settings.get("architecture", {}).get("arch_kwargs", {})
+        stated = kwargs.get("strides", self.settings.get("pool_op_kernel_sizes", ()))
+        return tuple((s,) * self.dimensions if isinstance(s, int) else tuple(s) for s in stated)
+
+    @property
     def first_features(self) -> int | None:
         """Channels of the network's first stage; None where the plans do not say."""
         kwargs = self.settings.get("architecture", {}).get("arch_kwargs", {})
