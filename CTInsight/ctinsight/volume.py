@@ -16,6 +16,8 @@ import numpy as np
 from ctinsight.errors import GeometryError, InputRefusedError
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from numpy.typing import ArrayLike, NDArray
 
 #: Largest cosine between two grid axes that is still called a right angle (0.06 degrees): the rounding of
@@ -254,7 +256,13 @@ class Acquisition:
 
 @dataclass(frozen=True, eq=False)
 class Scan:
-    """One CT as it was read: the volume, and how it came about."""
+    """One CT as it was read: the volume, and how it came about.
+
+    ``acquired_on`` and ``patient_key`` are only for comparing two CTs of one process (how long apart, and
+    whether their headers name one patient) and are never written; ``None`` is "not known".
+    """
 
     volume: Volume
     acquisition: Acquisition
+    acquired_on: date | None = field(default=None, repr=False)
+    patient_key: int | None = field(default=None, repr=False)

@@ -96,7 +96,8 @@ def _read_stack(chosen: Series, options: ReadOptions, notes: tuple[str, ...]) ->
         resampled=placement.resampled,
         notes=(*notes, *doubles, *_geometry_notes(stack, placement, holes), *reader.notes()),
     )
-    return Scan(volume, acquisition)
+    facts = chosen.facts
+    return Scan(volume, acquisition, facts.acquired_on, facts.patient_key if facts.has_patient else None)
 
 
 def _hole_ends(stack: Stack, holes: tuple[int, ...]) -> list[tuple[float, float]]:

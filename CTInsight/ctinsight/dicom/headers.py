@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ctinsight.dicom.values import (
+    acquisition_date,
     age_years,
     items,
     number_or_none,
@@ -21,6 +22,7 @@ from ctinsight.errors import UnreadableFileError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from datetime import date
 
     from pydicom.dataset import Dataset
 
@@ -33,7 +35,7 @@ _TAGS = [
     "PixelSpacing", "SliceThickness", "SpacingBetweenSlices", "GantryDetectorTilt", "RescaleSlope",
     "RescaleIntercept", "RescaleType", "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel",
     "PhotometricInterpretation", "BitsAllocated", "PixelRepresentation", "SharedFunctionalGroupsSequence",
-    "PerFrameFunctionalGroupsSequence",
+    "PerFrameFunctionalGroupsSequence", "AcquisitionDate", "AcquisitionDateTime", "SeriesDate", "StudyDate",
 ]  # fmt: skip
 _SALT = secrets.token_bytes(16)
 #: CT, enhanced CT and legacy converted enhanced CT image storage.
@@ -45,7 +47,8 @@ class SeriesFacts:
     """What all frames of a series share.
 
     ``contrast`` is the agent's name. ``patient_key`` and ``study_key`` are equal for series of one patient
-    and one examination; they are salted numbers that mean nothing outside this process.
+    and one examination; they are salted numbers that mean nothing outside this process. ``acquired_on`` and
+    ``has_patient`` (whether a patient is named at all) serve comparisons of two CTs and are never written.
     """
 
     uid: str
@@ -60,6 +63,8 @@ class SeriesFacts:
     tilt_tag_degrees: float | None = None
     patient_key: int = field(default=0, repr=False)
     study_key: int = field(default=0, repr=False)
+    acquired_on: date | None = field(default=None, repr=False)
+    has_patient: bool = field(default=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -141,6 +146,8 @@ def _series_facts(dataset: Dataset) -> SeriesFacts:
         tilt_tag_degrees=number_or_none(dataset, "GantryDetectorTilt"),
         patient_key=hash((_SALT, text(dataset, "PatientID"))),
         study_key=hash((_SALT, text(dataset, "StudyInstanceUID"))),
+        acquired_on=acquisition_date(dataset),
+        has_patient=text(dataset, "PatientID") is not None,
     )
 
 

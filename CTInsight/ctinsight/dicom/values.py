@@ -11,6 +11,7 @@ import re
 import struct
 import warnings
 from contextlib import contextmanager
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pydicom
@@ -159,3 +160,20 @@ def age_years(raw: str | None) -> float | None:
         return None
     per_year = {"Y": 1.0, "M": 12.0, "W": 365.25 / 7, "D": 365.25}
     return int(match[1]) / per_year[match[2]]
+
+
+#: Older dates than the first CT scanners are what anonymisers leave.
+_FIRST_YEAR = 1972
+
+
+def acquisition_date(dataset: Dataset) -> date | None:
+    """Return the day on which a CT was taken; ``None`` when no element says it in a usable way."""
+    for keyword in ("AcquisitionDate", "AcquisitionDateTime", "SeriesDate", "StudyDate"):
+        match = re.match(r"(\d{4})[.-]?(\d{2})[.-]?(\d{2})", text(dataset, keyword) or "")
+        if match is None or int(match[1]) < _FIRST_YEAR:
+            continue
+        try:
+            return date(int(match[1]), int(match[2]), int(match[3]))
+        except ValueError:
+            continue
+    return None

@@ -1,4 +1,4 @@
-"""LungNoduleRisk for one case, without weights: checks, outlines from clicks, measures."""
+"""LungNoduleRisk for one case: checks, outlines from clicks, measures, and the answers built on them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ from ctinsight.finding import Check, Outcome
 from ctinsight.progress import Progress
 from ctinsight.regions.lungs import find_lungs
 from ctinsight.result import CaseResult, Segmentation
+from ctinsight.scores.guideline import PriorCt
+from ctinsight.tasks.nodule.answer import Asked, answer_all, with_answers
+from ctinsight.tasks.nodule.emv_answer import prepare_networks
 from ctinsight.tasks.nodule.findings import findings_of, lines_of, segments_of, tables_of
 from ctinsight.tasks.nodule.leak import leak_check, level_interval
 from ctinsight.tasks.nodule.measures import measure_nodule
-from ctinsight.tasks.nodule.parameters import Parameters
+from ctinsight.tasks.nodule.parameters import Parameters, PriorOptions
 from ctinsight.tasks.nodule.reading import Drawing, drawn_shape, edited_shape, native_labels, shape_of
 from ctinsight.tasks.nodule.segment import outline_nodule
 from ctinsight.tasks.nodule.statements import manifest_of, statements_of
@@ -60,22 +63,30 @@ class Readings:
     edited: bool = False
 
 
-def run(scan: Scan, parameters: Parameters | None = None, progress: Progress | None = None) -> CaseResult:
-    """Outline and measure the nodules at the given points.
+def run(
+    scan: Scan,
+    parameters: Parameters | None = None,
+    progress: Progress | None = None,
+    prior: Scan | None = None,
+) -> CaseResult:
+    """Outline and measure the nodules at the given points, and answer what is built on the measures.
 
     Parameters
     ----------
     scan
         A chest CT in HU, or a part of one.
     parameters
-        Points and thresholds.
+        Points, thresholds, what the user states for the scores, and how networks are run.
     progress
         Told of every stage; may stop the run.
+    prior
+        An earlier CT; ``parameters.prior`` says where the nodules lie in it.
 
     Returns
     -------
     CaseResult
-        On the grid of the scan. With several points, one that hits no nodule becomes a check that says so.
+        On the grid of the scan. With several points, one that hits no nodule becomes a check that says so; a
+        comparison that is not allowed becomes one too.
 
     Raises
     ------
@@ -83,23 +94,47 @@ def run(scan: Scan, parameters: Parameters | None = None, progress: Progress | N
         The input must not be measured as it is.
     WrongUseError
         No point, or no point hits a nodule; says what lies there and what to do.
+    WeightsMissingError
+        Networks are required and not there.
     ProcessingFailedError
         No lung was found.
     """
-    parameters, progress = parameters or Parameters(), progress or Progress()
+    progress = progress or Progress()
     progress.report("checking the input", 0.01)
+    parameters = (parameters or Parameters()).on(scan)
     if not parameters.points_ras:
         raise WrongUseError(
             found="no point",
             expected="one point in each nodule, RAS in mm",
             remedy="Click into the nodule, or give --point R,A,S.",
         )
+    _refuse_half_a_prior(parameters, prior)
     checks = check_chest_ct(scan, allow_thick_slices=parameters.allow_thick_slices)
     refuse_if_unsuitable(checks)
+    asked = Asked(scan, parameters, prior, prepare_networks(parameters.networks))
     progress.report("finding the lungs", 0.05)
     field = find_lungs(scan.volume)
     readings = read_nodules(scan, field, parameters, progress)
-    return result_of(scan, readings, (*checks, check_lungs(field)), parameters, progress=progress)
+    answers = answer_all(asked, readings.measures, progress)
+    result = result_of(scan, readings, (*checks, check_lungs(field)), parameters, progress=progress)
+    return with_answers(result, answers, asked)
+
+
+def _refuse_half_a_prior(parameters: Parameters, prior: Scan | None) -> None:
+    if (prior is None) != (not parameters.prior):
+        raise WrongUseError(
+            found="an earlier CT without points in it"
+            if prior
+            else "points in an earlier CT that is not given",
+            expected="both, or none",
+            remedy="Give --prior CASE and --prior-point R,A,S for each nodule.",
+        )
+    if prior is not None and parameters.patient.prior_ct in {PriorCt.NONE, PriorCt.BEING_LOCATED}:
+        raise WrongUseError(
+            found=f"an earlier CT, and --prior-ct {parameters.patient.prior_ct}",
+            expected="answers that do not contradict each other",
+            remedy="Leave --prior-ct away, or answer it with compared.",
+        )
 
 
 def read_nodules(scan: Scan, field: LungField, parameters: Parameters, progress: Progress) -> Readings:
@@ -127,7 +162,7 @@ def read_nodules(scan: Scan, field: LungField, parameters: Parameters, progress:
             expected="points inside lung nodules",
             remedy="Click into the nodules. Points are given in RAS (right, anterior, superior), in mm.",
         )
-    progress.report("measuring", 0.8)
+    progress.report("measuring", 0.78)
     return _readings(scan, shapes, parameters, tuple(checks))
 
 
@@ -199,6 +234,7 @@ def measure_segmentation(
     parameters: Parameters | None = None,
     *,
     progress: Progress | None = None,
+    prior: Scan | None = None,
 ) -> CaseResult:
     """Measure outlines that a person drew or edited: the same findings as :func:`run`, from them.
 
@@ -214,6 +250,8 @@ def measure_segmentation(
         without it the voxels count as they are.
     progress
         Told of every stage.
+    prior
+        As in :func:`run`.
 
     Raises
     ------
@@ -222,9 +260,11 @@ def measure_segmentation(
     WrongUseError
         It is empty.
     """
-    parameters, progress = parameters or Parameters(), progress or Progress()
+    parameters, progress = (parameters or Parameters()).on(scan), progress or Progress()
     _refuse_labelmap(scan, labelmap_kji)
+    _refuse_half_a_prior(parameters, prior)
     progress.report("checking the input", 0.01)
+    asked = Asked(scan, parameters, prior, prepare_networks(parameters.networks))
     checks = check_chest_ct(scan, allow_thick_slices=parameters.allow_thick_slices)
     field = find_lungs(scan.volume)
     shapes: dict[int, Shape] = {}
@@ -235,11 +275,15 @@ def measure_segmentation(
             scan,
             field,
             Drawing(mask, labelmap_kji == 2 * n),
-            replace(parameters, points_ras=parameters.points_ras[n - 1 : n]),
+            replace(
+                parameters, points_ras=parameters.points_ras[n - 1 : n], nodules=(), prior=PriorOptions()
+            ),
         )
     progress.report("measuring", 0.8)
     readings = _readings(scan, shapes, parameters, (), edited=True)
-    return result_of(scan, readings, (*checks, check_lungs(field)), parameters, progress=progress)
+    answers = answer_all(asked, readings.measures, progress)
+    result = result_of(scan, readings, (*checks, check_lungs(field)), parameters, progress=progress)
+    return with_answers(result, answers, asked)
 
 
 def _edited(scan: Scan, field: LungField, drawing: Drawing, parameters: Parameters) -> Shape:
