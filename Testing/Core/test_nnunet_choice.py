@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 BY_NAME = {case.name: case for case in CASES}
-needs_openvino = pytest.mark.skipif(
-    not runners.has_openvino(), reason="package openvino is absent"
-)
+needs_openvino = pytest.mark.skipif(not runners.has_openvino(), reason="package openvino is absent")
 
 
 def _net_and_shapes(case: NNUNetCase) -> tuple[nn.Module, Shapes]:

@@ -109,6 +109,11 @@ def form_of(name: str) -> ModelForm:
     )
 
 
+def is_nnunet(name: str) -> bool:
+    """Return whether a model is a folder of nnU-Net."""
+    return getattr(form_of(name).convert, "func", None) is _convert_nnunet
+
+
 def has_importer(name: str) -> bool:
     """Return whether weights of that model can be read here."""
     try:

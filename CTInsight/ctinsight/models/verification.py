@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ctinsight.errors import WeightsMissingError, WrongUseError, WrongWeightsError
-from ctinsight.models.architectures import form_of, installed_weights, load_model
+from ctinsight.models.architectures import form_of, installed_weights, is_nnunet, load_model
 from ctinsight.models.golden import GoldenFiles, refuse_wrong_numbers, run_golden
+from ctinsight.models.nnunet_installed import installed_folder, load_network
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,7 +91,8 @@ class Verification:
             )
         files = self.wish.files(self.store.catalogue.entry(name), _installed_case(self.store, name))
         if files is not None:
-            self._run(installed_weights(self.store, name), name, files)
+            place = installed_folder if is_nnunet(name) else installed_weights
+            self._run(place(self.store, name), name, files)
 
     def file(self, path: Path, name: str | None) -> None:
         """Load a weight file as the named model, show its SHA-256, and run the golden case if one is given.
@@ -113,7 +115,7 @@ class Verification:
         self._run(path, name, self.wish.files(self.store.catalogue.entry(name)))
 
     def _run(self, path: Path, name: str, files: GoldenFiles | None) -> None:
-        net, card = load_model(path, name)
+        net, card = load_network(path) if path.is_dir() and is_nnunet(name) else load_model(path, name)
         self.say(f"{card.format}, width {card.width}, {card.parameters} values; SHA-256 {card.sha256}")
         if files is None:
             self.say(f"It loads as {name}. No golden case was given: its numbers were not compared.")
