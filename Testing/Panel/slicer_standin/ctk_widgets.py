@@ -193,7 +193,7 @@ class ctkDirectoryButton(QtWidgets.QWidget):
 
     def __init__(self, parent=None):
         super().__init__(parent)
-        self._path = ""
+        self._path = "."
         self._button = QtWidgets.QPushButton()
         layout = QtWidgets.QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -209,10 +209,10 @@ class ctkDirectoryButton(QtWidgets.QWidget):
 
     def setDirectory(self, path):
         """Take a folder."""
-        changed, self._path = path != self._path, path
-        self._button.text = path
-        if changed:
-            self.directoryChanged.emit(path)
+        if QtCore.QDir(path) == QtCore.QDir(self._path):
+            return
+        self._path = self._button.text = QtCore.QDir(path).absolutePath()
+        self.directoryChanged.emit(self._path)
 
     directory = Property(str, lambda self: self._path, setDirectory)
     caption = stored(str, "caption", "")

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import slicer
 from PySide6 import QtWidgets
 from PySide6.QtCore import Property, Signal
 
 from slicer_standin.ctk_numbers import ctkRangeWidget, ctkSliderWidget
+from slicer_standin.followed import Followed
 from slicer_standin.pythonqt import aliases
 from slicer_standin.stored import stored
 from slicer_standin.uiloader import widget
@@ -88,27 +90,24 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
     nodeActivated = Signal(object)
     nodeAdded = Signal(object)
     nodeAddedByUser = Signal(object)
-    nodeAboutToBeRemoved = Signal(object)
     _signal_aliases = aliases(
         "currentNodeChanged(vtkMRMLNode*)",
         "nodeActivated(vtkMRMLNode*)",
         "nodeAdded(vtkMRMLNode*)",
         "nodeAddedByUser(vtkMRMLNode*)",
-        "nodeAboutToBeRemoved(vtkMRMLNode*)",
         currentNodeChanged__bool="_currentNodeValid",
     )
     _ADD = "add"
 
     def __init__(self, parent=None):
         super().__init__(parent)
-        self._scene, self._current = None, ""
-        self._observations, self._attributes = [], []
+        self._scene, self._current, self._known = None, "", []
+        self._followed, self._attributes = Followed(self), []
         self._box = QtWidgets.QComboBox()
         layout = QtWidgets.QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._box)
         self._box.activated.connect(self._activate)
-        self.destroyed.connect(self._forget_scene)
 
     nodeTypes = _refreshed("QStringList", "nodeTypes", [])
     noneEnabled = _refreshed(bool, "noneEnabled", False)
@@ -134,27 +133,20 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
         self._attributes = [a for a in self._attributes if a[:2] != (nodeType, attributeName)]
         self._refresh()
 
-    def _forget_scene(self):
-        for tag in self._observations:
-            self._scene.RemoveObserver(tag)
-        self._observations = []
-
     def setMRMLScene(self, scene):
-        """Take the scene and follow it."""
-        self._forget_scene()
+        """Take the scene and follow it; without one the list is disabled."""
         self._scene = scene
-        if scene is not None:
-            events = (
-                scene.NodeAddedEvent,
-                scene.NodeRemovedEvent,
-                scene.EndCloseEvent,
-                scene.EndImportEvent,
-                scene.EndBatchProcessEvent,
-            )
-            self._observations = [
-                scene.AddObserver(event, lambda _caller, _event: self._refresh()) for event in events
-            ]
+        kinds = slicer.vtkMRMLScene
+        events = (
+            kinds.NodeAddedEvent,
+            kinds.NodeRemovedEvent,
+            kinds.EndCloseEvent,
+            kinds.EndImportEvent,
+            kinds.EndBatchProcessEvent,
+        )
+        self._followed.follow(scene, events, self._refresh)
         self._refresh()
+        self.enabled = scene is not None
 
     def mrmlScene(self):
         """Return the scene, or ``None``."""
@@ -183,19 +175,31 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
         if self._scene is not None and self._scene.IsBatchProcessing():
             return
         nodes = self._nodes()
+        self._fill(nodes)
+        ids = [node.GetID() for node in nodes]
+        known, self._known = self._known, ids
+        for node in nodes:
+            if node.GetID() not in known:
+                self.nodeAdded.emit(node)
+        if self._current in ids:
+            self._box.setCurrentIndex(self._box.findData(self._current))
+        elif self._current and ids and not self.noneEnabled:
+            self._select(ids[-1])  # the current node is gone and something must be chosen
+        else:
+            self._select("")
+
+    def _fill(self, nodes):
         blocked = self._box.blockSignals(True)
         self._box.clear()
-        if self.noneEnabled or not nodes:
+        self._box.placeholderText = f"Select a {_label(self.nodeTypes[0])}" if self.nodeTypes else ""
+        if self.noneEnabled:
             self._box.addItem(self.noneDisplay, "")
         for node in nodes:
             self._box.addItem(node.GetName(), node.GetID())
         if self.addEnabled and self.nodeTypes:
             self._box.addItem(f"Create new {_label(self.nodeTypes[0])}", self._ADD)
+        self._box.setCurrentIndex(-1)
         self._box.blockSignals(blocked)
-        if self._current in [node.GetID() for node in nodes]:
-            self._box.setCurrentIndex(self._box.findData(self._current))
-        else:
-            self._select("" if self.noneEnabled or not nodes else nodes[0].GetID())
 
     def _select(self, node_id: str):
         changed, self._current = node_id != self._current, node_id
@@ -208,7 +212,7 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
     def _activate(self, index):
         chosen = self._box.itemData(index)
         if chosen == self._ADD:
-            self.nodeAddedByUser.emit(self.addNode())
+            self.addNode()
             return
         self._select(chosen)
         self.nodeActivated.emit(self.currentNode())
@@ -216,12 +220,14 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
     def addNode(self, nodeType=None):
         """Add a node of the first type, or the type given, and choose it."""
         kind = nodeType or self.nodeTypes[0]
-        node = self._scene.AddNewNodeByClass(
-            kind, self._scene.GenerateUniqueName(self.baseName or _label(kind))
-        )
-        self.nodeAdded.emit(node)
+        if kind not in self.nodeTypes:
+            msg = f"{kind} is not among the node types {self.nodeTypes}"
+            raise ValueError(msg)
+        name = self._scene.GenerateUniqueName(self.baseName or _label(kind))
+        node = self._scene.AddNewNodeByClass(kind, name)
         if self.selectNodeUponCreation:
             self._select(node.GetID())
+        self.nodeAddedByUser.emit(node)
         return node
 
     def removeCurrentNode(self):

@@ -78,7 +78,8 @@ class _QtProperty:
     def __get__(self, instance, owner):
         if instance is None:
             return self._shadowed
-        return _plain_property(instance, self._name)
+        value = _plain_property(instance, self._name)
+        return tuple(value) if isinstance(value, list) else value  # so does PythonQt
 
     def __set__(self, instance, value):
         _write_property(instance, self._name, value)

@@ -9,7 +9,8 @@ def stored(kind, name: str, default, then=None):
     """Return a Qt property that keeps its value in the widget and calls ``then(widget)`` when set."""
 
     def read(self):
-        return self.__dict__.get("_kept", {}).get(name, default)
+        value = self.__dict__.get("_kept", {}).get(name, default)
+        return tuple(value) if isinstance(value, list) else value  # PythonQt makes tuples of lists
 
     def write(self, value):
         self.__dict__.setdefault("_kept", {})[name] = value

@@ -8,28 +8,11 @@ import vtk
 from PySide6 import QtGui, QtWidgets
 from PySide6.QtCore import Property, QItemSelection, Qt, Signal
 
+from slicer_standin.followed import Followed
 from slicer_standin.node_widgets import WIDGETS, qMRMLNodeComboBox, qMRMLWidget
 from slicer_standin.pythonqt import aliases
 from slicer_standin.stored import stored
 from slicer_standin.uiloader import widget
-
-
-class _Followed:
-    """An object's observers, added together and removed together."""
-
-    def __init__(self):
-        self._object, self._tags = None, []
-
-    def follow(self, observed, events, function):
-        """Forget the former object and watch this one; ``None`` only forgets."""
-        for tag in self._tags:
-            self._object.RemoveObserver(tag)
-        self._object = observed
-        self._tags = [
-            observed.AddObserver(event, lambda _caller, _event: function())
-            for event in events
-            if observed is not None
-        ]
 
 
 @widget(WIDGETS)
@@ -41,7 +24,7 @@ class qMRMLSegmentsTableView(qMRMLWidget):
 
     def __init__(self, parent=None):
         super().__init__(parent)
-        self._node, self._followed = None, _Followed()
+        self._node, self._followed = None, Followed(self)
         self._table = QtWidgets.QTableWidget(0, 2)
         self._table.setHorizontalHeaderLabels(["Color", "Name"])
         self._table.horizontalHeader().setStretchLastSection(True)
@@ -142,7 +125,7 @@ class qMRMLTableView(QtWidgets.QTableView):
 
     def __init__(self, parent=None):
         super().__init__(parent)
-        self._scene, self._node, self._followed = None, None, _Followed()
+        self._scene, self._node, self._followed = None, None, Followed(self)
         self._model = QtGui.QStandardItemModel(self)
         self.setModel(self._model)
 
@@ -249,7 +232,7 @@ class qSlicerSimpleMarkupsWidget(qMRMLWidget):
 
     def __init__(self, parent=None):
         super().__init__(parent)
-        self._followed = _Followed()
+        self._followed = Followed(self)
         self._selector, self._place = qMRMLNodeComboBox(), qSlicerMarkupsPlaceWidget()
         self._selector.nodeTypes = ["vtkMRMLMarkupsFiducialNode"]
         self._table = QtWidgets.QTableWidget(0, 4)

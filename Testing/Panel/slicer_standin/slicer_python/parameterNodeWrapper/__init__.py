@@ -2,7 +2,7 @@
 """Typed access to a ``vtkMRMLScriptedModuleNode`` and its binding to widgets, compatible with Slicer's own.
 
 What is stored in the node is spelled as Slicer spells it, so scenes can be exchanged. Left out: creating
-widgets from types, caching.
+widgets from types, parameters of type ``Any``.
 """
 
 from __future__ import annotations
@@ -23,12 +23,24 @@ from .annotations import (
 )
 from .connectors import (
     GuiConnector,
-    SlicerPackParameterNamePropertyName,
     createGuiConnector,
     parameterNodeGuiConnector,
 )
+from .containers import DictSerializer, ListSerializer, TupleSerializer, UnionSerializer
 from .packs import FloatRange, isParameterPack, nestedParameterNames, parameterPack
-from .serializers import Serializer, parameterNodeSerializer
+from .serializers import (
+    BoolSerializer,
+    EnumSerializer,
+    NodeSerializer,
+    NumberSerializer,
+    PathSerializer,
+    QColorSerializer,
+    Serializer,
+    StringSerializer,
+    ValidatedSerializer,
+    parameterNodeSerializer,
+)
+from .widgets import SlicerPackParameterNamePropertyName
 from .wrapper import (
     SlicerParameterNamePropertyName,
     findChildWidgetForParameter,
@@ -37,21 +49,33 @@ from .wrapper import (
 )
 
 __all__ = [
+    "BoolSerializer",
     "Choice",
     "Decimals",
     "Default",
+    "DictSerializer",
+    "EnumSerializer",
     "Exclude",
     "FloatRange",
     "GuiConnector",
     "IsInstance",
+    "ListSerializer",
     "Maximum",
     "Minimum",
+    "NodeSerializer",
     "NotNone",
+    "NumberSerializer",
+    "PathSerializer",
+    "QColorSerializer",
     "RangeBounds",
     "Serializer",
     "SingleStep",
     "SlicerPackParameterNamePropertyName",
     "SlicerParameterNamePropertyName",
+    "StringSerializer",
+    "TupleSerializer",
+    "UnionSerializer",
+    "ValidatedSerializer",
     "Validator",
     "WithinRange",
     "createGuiConnector",

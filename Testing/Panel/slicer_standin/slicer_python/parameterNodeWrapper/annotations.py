@@ -14,6 +14,13 @@ class Default:
     def __init__(self, value=None, *, generator=None):
         self._value, self._generator = value, generator
 
+    def __eq__(self, other):
+        if not isinstance(other, Default):
+            return NotImplemented
+        return (self._value, self._generator) == (other._value, other._generator)
+
+    __hash__ = None
+
     @property
     def value(self):
         """The default itself."""
@@ -52,7 +59,7 @@ class NotNone(Validator):
             raise ValueError(msg)
 
 
-@dataclass
+@dataclass(eq=False)
 class IsInstance(Validator):
     """Refuses other classes; ``None`` passes."""
 
@@ -65,7 +72,7 @@ class IsInstance(Validator):
             raise TypeError(msg)
 
 
-@dataclass
+@dataclass(eq=False)
 class Minimum(Validator):
     """A lower end, included."""
 
@@ -78,7 +85,7 @@ class Minimum(Validator):
             raise ValueError(msg)
 
 
-@dataclass
+@dataclass(eq=False)
 class Maximum(Validator):
     """An upper end, included."""
 
@@ -91,7 +98,7 @@ class Maximum(Validator):
             raise ValueError(msg)
 
 
-@dataclass
+@dataclass(eq=False)
 class WithinRange(Validator):
     """Both ends, included."""
 
@@ -105,7 +112,7 @@ class WithinRange(Validator):
             raise ValueError(msg)
 
 
-@dataclass
+@dataclass(eq=False)
 class RangeBounds(Validator):
     """Ends that both values of a range keep within."""
 
@@ -119,7 +126,7 @@ class RangeBounds(Validator):
             raise ValueError(msg)
 
 
-@dataclass
+@dataclass(eq=False)
 class Choice(Validator):
     """A list of allowed values."""
 
@@ -132,7 +139,7 @@ class Choice(Validator):
             raise ValueError(msg)
 
 
-@dataclass
+@dataclass(eq=False)
 class Exclude(Validator):
     """A list of refused values."""
 

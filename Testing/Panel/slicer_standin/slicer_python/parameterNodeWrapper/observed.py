@@ -6,7 +6,7 @@ from collections.abc import MutableMapping, MutableSequence
 
 
 class ObservedList(MutableSequence):
-    """A list that calls ``save(values)`` after each change."""
+    """A list that calls ``save(values)`` after each change; that returns what is in the node now."""
 
     def __init__(self, values, save):
         self._values, self._save = values, save
@@ -31,6 +31,26 @@ class ObservedList(MutableSequence):
     def __delitem__(self, index):
         self._change(lambda values: values.__delitem__(index))
 
+    def __iadd__(self, other):
+        self.extend(other)
+        return self
+
+    def __imul__(self, count):
+        self._change(lambda own: own.__imul__(count))
+        return self
+
+    def extend(self, values):
+        """Add values at the end, all at once."""
+        self._change(lambda own: own.extend(values))
+
+    def clear(self):
+        """Remove all values at once."""
+        self._change(lambda values: values.clear())
+
+    def reverse(self):
+        """Turn the order round."""
+        self._change(lambda values: values.reverse())
+
     def insert(self, index, value):
         """Put a value before an index."""
         self._change(lambda values: values.insert(index, value))
@@ -42,12 +62,11 @@ class ObservedList(MutableSequence):
     def _change(self, change):
         values = list(self._values)
         change(values)
-        self._save(values)
-        self._values = values
+        self._values = self._save(values)
 
 
 class ObservedDict(MutableMapping):
-    """A dictionary that calls ``save(values)`` after each change."""
+    """A dictionary that calls ``save(values)`` after each change; that returns what is in the node now."""
 
     def __init__(self, values, save):
         self._values, self._save = values, save
@@ -70,6 +89,18 @@ class ObservedDict(MutableMapping):
     def __delitem__(self, key):
         self._change({k: v for k, v in self._values.items() if k != key})
 
+    def popitem(self):
+        """Remove and return the last pair."""
+        key = list(self._values)[-1]
+        return key, self.pop(key)
+
+    def update(self, *others, **named):
+        """Set several at once."""
+        self._change(dict(self._values, **dict(*others, **named)))
+
+    def clear(self):
+        """Remove all at once."""
+        self._change({})
+
     def _change(self, values):
-        self._save(values)
-        self._values = values
+        self._values = self._save(values)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import slicer
 
 from .annotations import Default, IsInstance, NotNone, bare, first
-from .serializers import Checked, Serializer, parameterNodeSerializer, serializerFor
+from .serializers import Serializer, ValidatedSerializer, parameterNodeSerializer, serializerFor
 
 
 @dataclass
@@ -17,7 +17,7 @@ class ParameterInfo:
     """A parameter: its name, how it is written, its default and its type as declared."""
 
     basename: str
-    serializer: Checked
+    serializer: ValidatedSerializer
     default: Default
     unalteredType: typing.Any
 
@@ -143,7 +143,7 @@ def _member(info):
 def dataType(pack, member: str):
     """Return the declared type of a member, named with dots."""
     top, _dot, rest = member.partition(".")
-    if top not in pack.allParameters:
+    if top not in getattr(pack, "allParameters", ()):
         msg = f"{pack} has no member '{top}'"
         raise ValueError(msg)
     declared = pack.allParameters[top].unalteredType
@@ -152,21 +152,35 @@ def dataType(pack, member: str):
 
 def _getValue(self, name):
     """Return a member, named with dots."""
-    dataType(type(self), name)
     top, _dot, rest = name.partition(".")
+    _refuse_unknown(self, top)
     value = getattr(self, top)
-    return value.getValue(rest) if rest else value
+    return _getValue(value, rest) if rest else value
 
 
 def _setValue(self, name, value):
     """Set a member, named with dots."""
-    dataType(type(self), name)
     top, _dot, rest = name.partition(".")
+    _refuse_unknown(self, top)
     if rest:
         inner = getattr(self, top)
-        inner.setValue(rest, value)
+        _setValue(inner, rest, value)
         value = inner
     setattr(self, top, value)
+
+
+def _refuse_unknown(pack, member: str) -> None:
+    if not isParameterPack(pack) or not hasattr(pack, member):
+        msg = f"{pack} has no member '{member}'"
+        raise ValueError(msg)
+
+
+def _setattr(self, name, value):
+    """Refuse new attributes on a pack that was read from a node."""
+    if "_save" in self.__dict__ and not hasattr(self, name):
+        msg = f"'{type(self).__name__}' has no attribute '{name}' and none can be added"
+        raise AttributeError(msg)
+    object.__setattr__(self, name, value)
 
 
 def _values(pack):
@@ -184,6 +198,7 @@ def _describe(self):
 
 
 _METHODS = {
+    "__setattr__": _setattr,
     "__eq__": _equal,
     "__hash__": None,
     "__repr__": _describe,
@@ -205,7 +220,7 @@ class ParameterPackSerializer(Serializer):
     @staticmethod
     def create(type_):
         """Return a serializer for a pack."""
-        return Checked(ParameterPackSerializer(type_), [NotNone(), IsInstance(type_)])
+        return ValidatedSerializer(ParameterPackSerializer(type_), [NotNone(), IsInstance(type_)])
 
     def __init__(self, kind):
         self.kind = kind
@@ -238,6 +253,10 @@ class ParameterPackSerializer(Serializer):
         """Take all members out of the node."""
         for info in self.kind.allParameters.values():
             info.serializer.remove(parameterNode, f"{name}.{info.basename}")
+
+    def supportsCaching(self):
+        """Say whether a read value may be kept until the node changes."""
+        return all(info.serializer.supportsCaching() for info in self.kind.allParameters.values())
 
 
 @parameterPack

@@ -1,8 +1,7 @@
 # ruff: noqa: N802, N803 - the names are Slicer's
-"""How each type of parameter is written into a node and read from it.
+"""How each type of parameter is written into a node and read from it, spelled as Slicer spells it.
 
-The spelling is Slicer's: a list ``a`` of two is ``a.len``, ``a.0``, ``a.1``; a union keeps the index of the
-member used in the name; a node is a node reference beside an empty parameter.
+A node is a node reference beside an empty parameter. Lists and the like are in containers.
 """
 
 from __future__ import annotations
@@ -10,15 +9,12 @@ from __future__ import annotations
 import abc
 import enum
 import pathlib
-import types
-import typing
 from dataclasses import dataclass, field
 
 import qt
 import slicer
 
 from .annotations import IsInstance, NotNone, Validator, first, split
-from .observed import ObservedDict, ObservedList
 
 _PATHS = (pathlib.Path, pathlib.PosixPath, pathlib.PurePath, pathlib.PurePosixPath, pathlib.PureWindowsPath)
 _registered: list[type] = []
@@ -57,9 +53,8 @@ class Serializer(abc.ABC):
         """Take the parameter out of the node."""
         parameterNode.UnsetParameter(name)
 
-    @staticmethod
-    def supportsCaching() -> bool:
-        """Say whether a read value could be kept; the stand-in keeps none."""
+    def supportsCaching(self) -> bool:
+        """Say whether a read value may be kept until the node changes."""
         return False
 
 
@@ -77,7 +72,7 @@ def parameterNodeSerializer(classtype=None):
 
 
 @dataclass
-class Checked(Serializer):
+class ValidatedSerializer(Serializer):
     """A serializer with the checks of its type and its annotations."""
 
     serializer: Serializer
@@ -109,20 +104,28 @@ class Checked(Serializer):
         """Take the parameter out of the node."""
         self.serializer.remove(parameterNode, name)
 
+    def supportsCaching(self):
+        """Say whether a read value may be kept until the node changes."""
+        return self.serializer.supportsCaching()
 
-def serializerFor(annotated) -> tuple[Checked, list]:
+
+def serializerFor(annotated) -> tuple[ValidatedSerializer, list]:
     """Return the serializer of a possibly annotated type, and the annotations it did not use."""
     kind, annotations = split(annotated)
-    validators = [item for item in annotations if isinstance(item, Validator)]
-    rest = [item for item in annotations if not isinstance(item, Validator)]
+    validators = [item for item in annotations if _is_validator(item)]
+    rest = [item for item in annotations if not _is_validator(item)]
     chosen = first(rest, Serializer)
     if chosen is not None:
         rest.remove(chosen)
     else:
         chosen = _make(kind)
-    inner = chosen.serializer if isinstance(chosen, Checked) else chosen
-    checks = chosen.validators if isinstance(chosen, Checked) else []
-    return Checked(inner, [*checks, *validators]), rest
+    inner = chosen.serializer if isinstance(chosen, ValidatedSerializer) else chosen
+    checks = chosen.validators if isinstance(chosen, ValidatedSerializer) else []
+    return ValidatedSerializer(inner, [*checks, *validators]), rest
+
+
+def _is_validator(item) -> bool:
+    return isinstance(item, Validator) or (isinstance(item, type) and issubclass(item, Validator))
 
 
 def _make(kind):
@@ -139,8 +142,8 @@ class _Scalar(Serializer):
     #: The types, what an empty parameter is, and whether ``None`` is refused.
     kinds: tuple = ()
 
-    def __init__(self, kind):
-        self.kind = kind
+    def __init__(self, kind=None):
+        self.kind = kind or self.kinds[0]
 
     @classmethod
     def canSerialize(cls, type_):
@@ -151,7 +154,7 @@ class _Scalar(Serializer):
     def create(cls, type_):
         """Return a serializer that refuses ``None`` and other types."""
         accepted = (int, float) if type_ is float else type_
-        return Checked(cls(type_), [NotNone(), IsInstance(accepted)])
+        return ValidatedSerializer(cls(type_), [NotNone(), IsInstance(accepted)])
 
     def default(self):
         """Return the type's empty value."""
@@ -164,6 +167,10 @@ class _Scalar(Serializer):
     def read(self, parameterNode, name):
         """Read the value."""
         return self.kind(parameterNode.GetParameter(name))
+
+    def supportsCaching(self):
+        """Say whether a read value may be kept until the node changes."""
+        return True
 
 
 @parameterNodeSerializer
@@ -234,6 +241,10 @@ class QColorSerializer(_Scalar):
         """Write the colour."""
         parameterNode.SetParameter(name, value.name(qt.QColor.HexArgb))
 
+    def supportsCaching(self):
+        """Say whether a read value may be kept until the node changes."""
+        return False
+
 
 @parameterNodeSerializer
 class NodeSerializer(Serializer):
@@ -247,7 +258,7 @@ class NodeSerializer(Serializer):
     @staticmethod
     def create(type_):
         """Return a serializer that refuses other node classes; ``None`` is allowed."""
-        return Checked(NodeSerializer(), [IsInstance(type_)])
+        return ValidatedSerializer(NodeSerializer(), [IsInstance(type_)])
 
     def default(self):
         """Return no node."""
@@ -267,239 +278,6 @@ class NodeSerializer(Serializer):
         parameterNode.UnsetParameter(name)
         parameterNode.RemoveNodeReferenceIDs(name)
 
-
-@parameterNodeSerializer
-class ListSerializer(Serializer):
-    """Lists; what is read writes itself back when changed."""
-
-    @staticmethod
-    def canSerialize(type_):
-        """Say whether the type is a list."""
-        return type_ is list or typing.get_origin(type_) is list
-
-    @staticmethod
-    def create(type_):
-        """Return a serializer for a list of one type."""
-        arguments = typing.get_args(type_)
-        if len(arguments) != 1:
-            msg = f"the stand-in needs the type of a list's elements: {type_}"
-            raise TypeError(msg)
-        lists = IsInstance((list, tuple, ObservedList))
-        return Checked(ListSerializer(serializerFor(arguments[0])[0]), [lists])
-
-    def __init__(self, element):
-        self.element = element
-
-    def default(self):
-        """Return an empty list."""
-        return []
-
-    def isIn(self, parameterNode, name):
-        """Say whether the node has the list."""
-        return parameterNode.HasParameter(f"{name}.len")
-
-    def _length(self, parameterNode, name):
-        return int(parameterNode.GetParameter(f"{name}.len") or 0)
-
-    def write(self, parameterNode, name, value):
-        """Write all elements, or, if one is bad, none."""
-        values = list(value)
-        for item in values:
-            self.element.validate(item)
-        with slicer.util.NodeModify(parameterNode):
-            for index in range(len(values), self._length(parameterNode, name)):
-                self.element.remove(parameterNode, f"{name}.{index}")
-            for index, item in enumerate(values):
-                self.element.write(parameterNode, f"{name}.{index}", item)
-            parameterNode.SetParameter(f"{name}.len", str(len(values)))
-
-    def read(self, parameterNode, name):
-        """Return the list."""
-        count = self._length(parameterNode, name)
-        values = [self.element.read(parameterNode, f"{name}.{index}") for index in range(count)]
-        return ObservedList(values, lambda changed: self.write(parameterNode, name, changed))
-
-    def remove(self, parameterNode, name):
-        """Take the list out of the node."""
-        with slicer.util.NodeModify(parameterNode):
-            for index in range(self._length(parameterNode, name)):
-                self.element.remove(parameterNode, f"{name}.{index}")
-            parameterNode.UnsetParameter(f"{name}.len")
-
-
-class _Indexed(Serializer):
-    """Parts that are named by their index."""
-
-    def __init__(self, parts):
-        self.parts = parts
-
-    def _named(self, name):
-        return [(f"{name}.{index}", part) for index, part in enumerate(self.parts)]
-
-    def remove(self, parameterNode, name):
-        """Take all parts out of the node."""
-        with slicer.util.NodeModify(parameterNode):
-            for part_name, part in self._named(name):
-                part.remove(parameterNode, part_name)
-
-
-@parameterNodeSerializer
-class TupleSerializer(_Indexed):
-    """Tuples of known length."""
-
-    @staticmethod
-    def canSerialize(type_):
-        """Say whether the type is a tuple."""
-        return typing.get_origin(type_) is tuple
-
-    @staticmethod
-    def create(type_):
-        """Return a serializer for each part."""
-        parts = [serializerFor(part)[0] for part in typing.get_args(type_)]
-        return Checked(TupleSerializer(parts), [IsInstance((tuple, list))])
-
-    def default(self):
-        """Return each part's default."""
-        return tuple(part.default() for part in self.parts)
-
-    def isIn(self, parameterNode, name):
-        """Say whether the node has the tuple."""
-        return self.parts[0].isIn(parameterNode, f"{name}.0")
-
-    def write(self, parameterNode, name, value):
-        """Write all parts."""
-        values = tuple(value)
-        if len(values) != len(self.parts):
-            msg = f"Expected {len(self.parts)} values, got {len(values)}"
-            raise ValueError(msg)
-        with slicer.util.NodeModify(parameterNode):
-            for (part_name, part), item in zip(self._named(name), values, strict=True):
-                part.write(parameterNode, part_name, item)
-
-    def read(self, parameterNode, name):
-        """Return the tuple."""
-        return tuple(part.read(parameterNode, part_name) for part_name, part in self._named(name))
-
-
-@parameterNodeSerializer
-class DictSerializer(Serializer):
-    """Dictionaries, as lists of pairs."""
-
-    @staticmethod
-    def canSerialize(type_):
-        """Say whether the type is a dictionary."""
-        return typing.get_origin(type_) is dict
-
-    @staticmethod
-    def create(type_):
-        """Return a serializer for a list of pairs."""
-        key, value = typing.get_args(type_)
-        pairs = serializerFor(list[tuple[key, value]])[0]
-        return Checked(DictSerializer(pairs), [IsInstance((dict, ObservedDict))])
-
-    def __init__(self, pairs):
-        self.pairs = pairs
-
-    def default(self):
-        """Return an empty dictionary."""
-        return {}
-
-    def isIn(self, parameterNode, name):
-        """Say whether the node has the dictionary."""
-        return self.pairs.isIn(parameterNode, name)
-
-    def write(self, parameterNode, name, value):
-        """Write all pairs."""
-        self.pairs.write(parameterNode, name, list(value.items()))
-
-    def read(self, parameterNode, name):
-        """Return the dictionary."""
-        values = dict(self.pairs.read(parameterNode, name))
-        return ObservedDict(values, lambda changed: self.write(parameterNode, name, changed))
-
-    def remove(self, parameterNode, name):
-        """Take all pairs out of the node."""
-        self.pairs.remove(parameterNode, name)
-
-
-class NoneSerializer(Serializer):
-    """The value ``None`` in a union."""
-
-    def default(self):
-        """Return ``None``."""
-        return
-
-    def write(self, parameterNode, name, value):  # noqa: ARG002 - the base's signature
-        """Write that ``None`` was chosen."""
-        parameterNode.SetParameter(name, "True")
-
-    def read(self, parameterNode, name):  # noqa: ARG002 - the base's signature
-        """Return ``None``."""
-        return
-
-
-@dataclass
-class _Only(Validator):
-    """``None`` alone."""
-
-    def validate(self, value):
-        """Raise TypeError for anything else."""
-        if value is not None:
-            msg = f"Value must be None, is {value!r}"
-            raise TypeError(msg)
-
-
-@parameterNodeSerializer
-class UnionSerializer(_Indexed):
-    """One of several types; ``X | None`` starts as ``None``."""
-
-    @staticmethod
-    def canSerialize(type_):
-        """Say whether the type is a union."""
-        return typing.get_origin(type_) in (typing.Union, types.UnionType)
-
-    @staticmethod
-    def create(type_):
-        """Return a serializer for each member."""
-        nothing = Checked(NoneSerializer(), [_Only()])
-        members = typing.get_args(type_)
-        return UnionSerializer([nothing if m is type(None) else serializerFor(m)[0] for m in members])
-
-    def default(self):
-        """Return ``None`` for an optional type, else the first member's default."""
-        if len(self.parts) == 2 and isinstance(self.parts[1].serializer, NoneSerializer):
-            return None
-        return self.parts[0].default()
-
-    def isIn(self, parameterNode, name):
-        """Say whether one of the members is in the node."""
-        return any(part.isIn(parameterNode, part_name) for part_name, part in self._named(name))
-
-    def write(self, parameterNode, name, value):
-        """Write with the first member that takes the value."""
-        part_name, part = self._member(name, value)
-        with slicer.util.NodeModify(parameterNode):
-            self.remove(parameterNode, name)
-            part.write(parameterNode, part_name, value)
-
-    def _member(self, name, value):
-        problem = TypeError(f"Unable to write {value!r}")
-        named = self._named(name)
-        if value is None:
-            named = [item for item in named if isinstance(item[1].serializer, NoneSerializer)] or named
-        for part_name, part in named:
-            try:
-                part.validate(value)
-            except (TypeError, ValueError) as error:
-                problem = error
-            else:
-                return part_name, part
-        raise problem
-
-    def read(self, parameterNode, name):
-        """Return the value of the member that is in the node."""
-        for part_name, part in self._named(name):
-            if part.isIn(parameterNode, part_name):
-                return part.read(parameterNode, part_name)
-        msg = f"Unable to find value for name: {name}"
-        raise KeyError(msg)
+    def supportsCaching(self):
+        """Say whether a read value may be kept until the node changes."""
+        return True

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import weakref
+
 import qt
 import slicer
 import vtk
 
-from .connectors import GuiConnector, createGuiConnector, packWidgets
+from .connectors import GuiConnector, createGuiConnector
 from .packs import dataType, declaredParameters
+from .widgets import packWidgets
 
 SlicerParameterNamePropertyName = "SlicerParameterName"
 
@@ -53,9 +56,20 @@ _NOT_COPIED = ("__dict__", "__weakref__", "__init__")
 
 def _member(info):
     return property(
-        lambda self: info.serializer.read(self.parameterNode, self._prefix + info.basename),
-        lambda self, value: info.serializer.write(self.parameterNode, self._prefix + info.basename, value),
+        lambda self: self._read(info),
+        lambda self, value: self._write(info, value),
     )
+
+
+def _weakly(wrapper, method: str):
+    """Return an observer's callback that does not keep the wrapper alive."""
+    alive = weakref.ref(wrapper)
+
+    def call(_caller, _event):
+        if alive() is not None:
+            getattr(alive(), method)()
+
+    return call
 
 
 class _Wrapper:
@@ -68,10 +82,42 @@ class _Wrapper:
         self.parameterNode = parameterNode
         self._prefix = prefix or ""
         self._bindings, self._nextTag, self._showing = {}, 0, False
+        self._kept, self._writing = {}, None
         for info in self.allParameters.values():
             name = self._prefix + info.basename
             if not info.serializer.isIn(parameterNode, name):
                 info.serializer.write(parameterNode, name, info.default.value)
+        self._reload()
+        self._observer = self.AddObserver(vtk.vtkCommand.ModifiedEvent, _weakly(self, "_reload"))
+
+    def __del__(self):
+        if hasattr(self, "_observer"):
+            self.RemoveObserver(self._observer)
+
+    def _reload(self):
+        """Read again what is kept: the node changed."""
+        for info in self.allParameters.values():
+            if info.serializer.supportsCaching() and info is not self._writing:
+                self._kept[info.basename] = self._readNode(info)
+
+    def _readNode(self, info):
+        name = self._prefix + info.basename
+        if not info.serializer.isIn(self.parameterNode, name):
+            info.serializer.write(self.parameterNode, name, info.default.value)
+        return info.serializer.read(self.parameterNode, name)
+
+    def _read(self, info):
+        return self._kept[info.basename] if self.isCached(info.basename) else self._readNode(info)
+
+    def _write(self, info, value):
+        before, self._writing = self._writing, info
+        try:
+            with slicer.util.NodeModify(self.parameterNode):
+                info.serializer.write(self.parameterNode, self._prefix + info.basename, value)
+                if self.isCached(info.basename):
+                    self._kept[info.basename] = self._readNode(info)
+        finally:
+            self._writing = before
 
     @classmethod
     def dataType(cls, name):
@@ -84,9 +130,9 @@ class _Wrapper:
         return self.allParameters[name].default
 
     def isCached(self, name):
-        """Say whether a parameter is cached: never."""
+        """Say whether a parameter is only read again when the node says that it changed."""
         dataType(type(self), name)
-        return False
+        return self.allParameters[name].serializer.supportsCaching()
 
     def getValue(self, name):
         """Return a parameter, named with dots."""
@@ -122,7 +168,7 @@ class _Wrapper:
             connector.write(self.getValue(name))
             connector.onChanged(self._reader(name, connector))
         tag, self._nextTag = self._nextTag, self._nextTag + 1
-        observer = self.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda _caller, _event: self._show())
+        observer = self.AddObserver(vtk.vtkCommand.ModifiedEvent, _weakly(self, "_show"))
         self._bindings[tag] = (connectors, observer)
         return tag
 
