@@ -37,7 +37,11 @@ MAX_LOG_BYTES = 1 << 20
 IDLE_MINUTES = 30.0
 
 #: Task name -> module with ``Parameters`` and ``run(scan, parameters, progress)``.
-TASKS = {"hematoma": "ctinsight.tasks.hematoma", "nodule": "ctinsight.tasks.nodule"}
+TASKS = {
+    "dcr": "ctinsight.tasks.dcr",
+    "hematoma": "ctinsight.tasks.hematoma",
+    "nodule": "ctinsight.tasks.nodule",
+}
 #: Job name -> "module:function" of ``function(values, tell, folder)``: it gets plain values, tells each
 #: ``ProgressEvent``, may leave arrays in the private folder, and returns plain values.
 JOBS = {

@@ -7,6 +7,7 @@ from typing import Annotated, cast
 import typer
 
 from ctinsight import RESEARCH_USE_ONLY, __version__
+from ctinsight.cli.dcr import dcr
 from ctinsight.cli.hematoma import hematoma
 from ctinsight.cli.models import models_app
 from ctinsight.cli.nodule import nodule
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 app.command()(hematoma)
 app.command()(nodule)
+app.command()(dcr)
 app.add_typer(phantom_app, name="phantom")
 app.add_typer(models_app, name="models")
 

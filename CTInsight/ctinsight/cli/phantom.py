@@ -15,6 +15,7 @@ phantom_app = typer.Typer(
 )
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="File to write (.nii.gz, .nrrd, .mha).")]
+Masks = Annotated[Path, typer.Option(help="File to write the masks to (.nii.gz, .nrrd, .mha).")]
 Seed = Annotated[int, typer.Option(min=0, help="Another seed is another noise.")]
 
 
@@ -44,6 +45,25 @@ def chest(*, out: Out, seed: Seed = 0, overwrite: Overwrite = False) -> None:
         right, anterior, superior = truth.nodule.centre_ras
         point = f"--point={right:g},{anterior:g},{superior:g}"
         typer.echo(f"{truth.nodule.kind.value:14} {truth.mean_diameter_mm:5.1f} mm  {point}")
+
+
+@phantom_app.command()
+def midface(*, out: Out, masks: Masks, seed: Seed = 0, overwrite: Overwrite = False) -> None:
+    """Write a synthetic midface with bony walls of known thickness, and its masks for ctinsight dcr."""
+    from ctinsight.files import write_volume
+    from ctinsight.phantoms.midface import demo_midface
+    from ctinsight.volume import Volume
+
+    _refuse_existing(out, overwrite=overwrite)
+    _refuse_existing(masks, overwrite=overwrite)
+    case = demo_midface(seed)
+    write_volume(case.volume, out)
+    write_volume(Volume(case.labels_kji, case.volume.ijk_to_ras), masks)
+    typer.echo(f"Synthetic midface CT: {out}\nIts masks: {masks}")
+    for side, truth in case.truth.items():
+        right, anterior, superior = truth.sac_centre_ras
+        point = f"--sac-point={right:.1f},{anterior:.1f},{superior:.1f}"
+        typer.echo(f"{side.value:5} wall {truth.wall_mm:.1f} mm, sac {truth.sac_volume_mm3:.0f} mm³  {point}")
 
 
 def _refuse_existing(out: Path, *, overwrite: bool) -> None:

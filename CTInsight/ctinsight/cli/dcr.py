@@ -1,0 +1,124 @@
+"""``ctinsight dcr``: measurements before a dacryocystorhinostomy, from masks or from a click in the sac."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ctinsight.cli.options import (
+    AllowGaps,
+    CasePath,
+    OutPath,
+    Overwrite,
+    Series,
+    numbers,
+    refuse_current_folder,
+    refuse_own_input,
+)
+from ctinsight.cli.words import ProgressLine, describe, summarize
+from ctinsight.errors import WrongUseError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ctinsight.volume import Scan
+
+_RAS = "R,A,S"
+
+
+def dcr(
+    case: CasePath,
+    *,
+    out: OutPath,
+    masks: Annotated[
+        Path | None,
+        typer.Option(
+            help="Labelmap of the CT: 1 lacrimal sac, 2 maxilla at the surgical site, 3 nasal cavity."
+        ),
+    ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(metavar="SAC,MAXILLA,NASAL", help="Labels in --masks, when they are not 1,2,3."),
+    ] = None,
+    side: Annotated[
+        str | None, typer.Option(metavar="left|right", help="Operated side, the patient's own.")
+    ] = None,
+    sac_point: Annotated[
+        str | None,
+        typer.Option(metavar=_RAS, help="Without --masks: a point on contrast medium in the sac, RAS in mm."),
+    ] = None,
+    window_center: Annotated[
+        str | None, typer.Option(metavar=_RAS, help="Middle of the planned opening, RAS in mm.")
+    ] = None,
+    window_axis: Annotated[
+        str | None, typer.Option(metavar=_RAS, help="Direction of drilling, RAS; default: from nose to sac.")
+    ] = None,
+    window_diameter_mm: Annotated[float, typer.Option(help="Diameter of the planned opening in mm.")] = 10.0,
+    series: Series = None,
+    allow_gaps: AllowGaps = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Measure lacrimal sac, bone and nasal cavity before an endoscopic dacryocystorhinostomy."""
+    from ctinsight.files import ReadOptions, read_scan
+    from ctinsight.progress import Progress
+    from ctinsight.report import refuse_existing, write_result
+    from ctinsight.tasks.dcr import Parameters, measure_segmentation, run
+
+    parameters = Parameters.from_dict(
+        {
+            "side": side,
+            "sac_point_ras": _point("--sac-point", sac_point),
+            "window_center_ras": _point("--window-center", window_center),
+            "window_axis_ras": _point("--window-axis", window_axis),
+            "window_diameter_mm": window_diameter_mm,
+        }
+    )
+    _refuse_contradiction(masks, labels, sac_point)
+    refuse_current_folder(out)
+    refuse_existing(out, overwrite=overwrite)
+    refuse_own_input(case, out)
+    scan = read_scan(case, ReadOptions(series=series, allow_gaps=allow_gaps))
+    describe(scan)
+    progress = Progress(ProgressLine())
+    if masks is None:
+        result = run(scan, parameters, progress)
+    else:
+        result = measure_segmentation(scan, read_masks(masks, labels, scan), parameters, progress=progress)
+    summarize(result, write_result(result, scan, out, overwrite=overwrite))
+
+
+def read_masks(path: Path, labels: str | None, scan: Scan) -> NDArray[Any]:
+    """Read a labelmap onto the grid of the CT, with the labels 1, 2 and 3."""
+    import numpy as np
+
+    from ctinsight.files import read_labelmap
+    from ctinsight.resample import resample_labels
+
+    labelmap, grid = read_labelmap(path)
+    if not grid.same_as(scan.volume.grid, tolerance_mm=0.01):
+        typer.echo("  note: the masks lie on another grid and are brought to the CT by nearest neighbours")
+        labelmap = resample_labels(labelmap, grid, scan.volume.grid)
+    if labels is None:
+        return labelmap
+    wanted = [int(n) for n in numbers("--labels", labels, 3)]
+    known = np.zeros(labelmap.shape, dtype=np.uint8)
+    for number, label in enumerate(wanted, start=1):
+        known[labelmap == label] = number
+    return known
+
+
+def _point(option: str, text: str | None) -> tuple[float, ...] | None:
+    return None if text is None else numbers(option, text, 3)
+
+
+def _refuse_contradiction(masks: Path | None, labels: str | None, sac_point: str | None) -> None:
+    if (masks is None) == (sac_point is None) or (labels is not None and masks is None):
+        raise WrongUseError(
+            found="both --masks and --sac-point"
+            if masks and sac_point
+            else "neither --masks nor --sac-point",
+            expected="--masks SEG (with --labels, if wanted), or --sac-point R,A,S",
+            remedy="Give the masks that were drawn, or a point on contrast medium in the sac.",
+        )

@@ -1,0 +1,51 @@
+"""What must be read with every number, and how the numbers were made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ctinsight import RESEARCH_USE_ONLY
+from ctinsight.manifest import input_facts, software_versions
+
+if TYPE_CHECKING:
+    from ctinsight.tasks.dcr.parameters import Parameters
+    from ctinsight.volume import Scan
+
+FIRST, DRAWN = "masks from a click and a box", "drawn masks"
+SIDES = "Left and right are the patient's own. The operated side is the one stated; it is never swapped."
+PUBLISHED = (
+    "Lines 'As published' follow DeepDCR v1 voxel by voxel, for its model. Its thickness is"
+    " two-dimensional, on one axial slice; bone thickness in 3-D is another quantity and usually differs."
+)
+INTERVAL = (
+    "Intervals show what masks one voxel smaller or larger would give. They say how much depends on the"
+    " outline; they are no confidence intervals."
+)
+WINDOW = (
+    "The planned opening is an aid to measuring: bone along parallel lines of drilling, through the mask"
+    " alone. It knows nothing of vessels, the skull base or instruments."
+)
+CLICKED = "The masks came from a click and thresholds: look at them and correct them before using any number."
+NOT_SEGMENTED = "Sac, bone and nasal cavity were not found by a network; no weights were used."
+
+
+def statements_of(parameters: Parameters, *, clicked: bool) -> tuple[str, ...]:
+    """Return the limits of one run, in words."""
+    del parameters
+    first = (CLICKED,) if clicked else ()
+    return (RESEARCH_USE_ONLY, *first, SIDES, PUBLISHED, INTERVAL, WINDOW, NOT_SEGMENTED)
+
+
+def manifest_of(scan: Scan, parameters: Parameters, *, clicked: bool) -> dict[str, Any]:
+    """Say how the numbers were made; no patient identity."""
+    return {
+        "task": "dcr",
+        "method": FIRST if clicked else DRAWN,
+        "tier": "without weights",
+        "weights": "",
+        "edited": not clicked,
+        "parameters": parameters.as_dict(),
+        "device": "cpu",
+        "software": software_versions(),
+        "input": input_facts(scan),
+    }
