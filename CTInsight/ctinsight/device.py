@@ -23,8 +23,8 @@ REFUSED_TORCH = (2, 9)
 ENOUGH_BYTES = 2 * 2**30
 
 _INSTALL = (
-    "In 3D Slicer install the extension PyTorch (SlicerPyTorch) and restart. Elsewhere: "
-    'pip install "torch>=2.6,!=2.9.*" --index-url https://download.pytorch.org/whl/cpu '
+    "In 3D Slicer install the extension PyTorch (SlicerPyTorch) and restart. Elsewhere install "
+    "torch>=2.6,!=2.9.* by pip, with the command that pytorch.org/get-started/locally gives for this machine "
     "(about 0.9 GB on disk for the processor, 3 to 5 GB with CUDA). Or choose a method without a network."
 )
 
@@ -77,6 +77,22 @@ def refuse_torch_version(version: str) -> None:
     raise DependencyMissingError(
         found=f"torch {version}: {reason}", expected="torch 2.6 or newer, not 2.9", remedy=_INSTALL
     )
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether Python or torch say that memory does not suffice; torch has several ways to say so.
+
+    Examples
+    --------
+    >>> out_of_memory(RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"))
+    True
+    >>> out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+    False
+    """
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    text = str(error).lower()
+    return any(words in text for words in ("out of memory", "can't allocate memory", "not enough memory"))
 
 
 def choose_device(wanted: str = "auto", *, needed_bytes: int = ENOUGH_BYTES) -> Device:

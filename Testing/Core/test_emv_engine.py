@@ -9,7 +9,7 @@ from torch import nn
 
 from ctinsight.errors import Cancelled, ProcessingFailedError, WeightsMissingError, WrongUseError
 from ctinsight.finding import Outcome
-from ctinsight.inference.nodulewise import NoduleEngine, NoduleOptions, out_of_memory
+from ctinsight.inference.nodulewise import NoduleEngine, NoduleOptions
 from ctinsight.models.emv_weights import emv_architecture
 from ctinsight.nets.emv_networks import EMV_NETWORKS, EmvTask, networks_of
 from ctinsight.progress import Progress
@@ -102,12 +102,6 @@ def test_missing_views_are_named():
     """An engine of nine networks asks for the view set that was not cut."""
     with pytest.raises(WrongUseError, match=r"100, 80, 60"):
         engine_of().score(some_views(1, EMV_NETWORKS[:6]))
-
-
-def test_only_memory_errors_count_as_such():
-    """Torch's three ways to say it are recognised, another error is not."""
-    assert out_of_memory(RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"))
-    assert not out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
 
 
 def test_several_nodules_are_one_request(chest):

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from ctinsight.device import Device, choose_device, require_torch
+from ctinsight.device import Device, choose_device, out_of_memory, require_torch
 from ctinsight.errors import ProcessingFailedError, WrongUseError
+from ctinsight.inference.precision import Precision, computing_in
 from ctinsight.progress import Progress
 
 if TYPE_CHECKING:
@@ -190,11 +191,10 @@ class NoduleEngine:
             yield rows
 
     def _try(self, network: EmvNetwork, batch: NDArray[np.float32]) -> NDArray[np.float64] | None:
-        torch = self._torch
         try:
-            # TF32 rounds to 10 bits by default on a graphics card: 1e-3 in a score.
-            with torch.inference_mode(), torch.backends.cudnn.flags(allow_tf32=False):
-                x = torch.from_numpy(np.ascontiguousarray(batch)).to(self.device.kind)
+            # Never fewer bits here: TF32 alone, a card's default, changes a score by 1e-3.
+            with computing_in(Precision.SINGLE, self.device.kind):
+                x = self._torch.from_numpy(np.ascontiguousarray(batch)).to(self.device.kind)
                 scores: NDArray[np.float64] = self._nets[network](x).double().cpu().numpy()
                 return scores
         except (RuntimeError, MemoryError) as error:
@@ -219,14 +219,6 @@ class NoduleEngine:
             ) from error
         if self._torch.cuda.is_available():
             self._torch.cuda.empty_cache()
-
-
-def out_of_memory(error: Exception) -> bool:
-    """Whether torch or Python say that memory does not suffice; torch has several ways to say so."""
-    if isinstance(error, MemoryError):
-        return True
-    text = str(error).lower()
-    return any(words in text for words in ("out of memory", "can't allocate memory", "not enough memory"))
 
 
 def _by_name(pair: tuple[EmvNetwork, ViewNet]) -> str:

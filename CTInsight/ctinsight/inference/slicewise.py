@@ -12,8 +12,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from ctinsight.device import Device, choose_device, require_torch
+from ctinsight.device import Device, choose_device, out_of_memory, require_torch
 from ctinsight.errors import GeometryError, ProcessingFailedError, WrongUseError
+from ctinsight.inference.precision import (
+    Precision,
+    PrecisionChoice,
+    choose_precision,
+    computing_in,
+    head_slice_sample,
+    read_precision,
+)
 from ctinsight.progress import Progress
 from ctinsight.resample import reorientation, resize_slices
 from ctinsight.window import apply_window
@@ -62,6 +70,9 @@ class SliceOptions:
         gives other scores for another batch.
     device
         ``auto``, ``cpu``, ``cuda`` or ``mps``.
+    precision
+        ``auto`` or ``float32``; see :mod:`ctinsight.inference.precision`. A network that normalises by its
+        own input needs ``float32``, as it is there to reproduce numbers.
     """
 
     window_hu: tuple[float, float] = (40.0, 80.0)
@@ -69,8 +80,10 @@ class SliceOptions:
     antialias: bool = True
     batch_size: int | None = None
     device: str = "auto"
+    precision: str = "auto"
 
     def __post_init__(self) -> None:
+        read_precision(self.precision)
         if self.side < 1 or (self.batch_size is not None and self.batch_size < 1):
             raise WrongUseError(
                 found=f"a side of {self.side} and batches of {self.batch_size}",
@@ -90,8 +103,8 @@ class SliceProbability:
         Uncalibrated unless the network's card says otherwise.
     slices_scored, slices_left_out
         How many axial slices went through the network, and how many hold no brain.
-    device, batch_size
-        Where the last batch was computed, and how large batches were at the end.
+    device, batch_size, precision
+        Where and in what the last batch was computed, and how large batches were at the end.
     notes
         What happened on the way: less memory than hoped, processor instead of graphics card.
     """
@@ -101,6 +114,7 @@ class SliceProbability:
     slices_left_out: int
     device: Device
     batch_size: int
+    precision: PrecisionChoice
     notes: tuple[str, ...] = ()
 
 
@@ -124,7 +138,7 @@ class SliceEngine:
 
     def __init__(self, net: SliceNet, options: SliceOptions | None = None) -> None:
         self.options = options or SliceOptions()
-        self._runner = _Runner(net, choose_device(self.options.device), self.options.batch_size)
+        self._runner = _Runner(net, choose_device(self.options.device), self.options)
 
     def segment(
         self,
@@ -178,6 +192,7 @@ class SliceEngine:
             slices_left_out=len(slices) - len(wanted),
             device=self._runner.device,
             batch_size=self._runner.batch_size,
+            precision=self._runner.precision,
             notes=tuple(self._runner.notes),
         )
 
@@ -266,12 +281,16 @@ class _Watch:
 class _Runner:
     """Feeds batches; on too little memory halves them, and at last moves to the processor."""
 
-    def __init__(self, net: SliceNet, device: Device, batch_size: int | None) -> None:
+    def __init__(self, net: SliceNet, device: Device, options: SliceOptions) -> None:
         self._torch = require_torch()
         self.device = device
-        self.batch_size = batch_size or _BATCH.get(device.kind, 1)
+        self.batch_size = options.batch_size or _BATCH.get(device.kind, 1)
         self.notes = [device.note] if device.note else []
         self._net = net.to(device.kind)
+        sample = head_slice_sample(options.side)
+        self.precision = choose_precision(self._net, sample, device.kind, options.precision)
+        if self.precision.precision is not Precision.SINGLE:
+            self.notes.append(f"The network computed in {self.precision.precision} ({self.precision.why}).")
 
     def score(self, pictures: NDArray[np.float32], watch: _Watch) -> NDArray[np.float32]:
         """Score (slices, side, side) pictures."""
@@ -293,14 +312,13 @@ class _Runner:
         return np.concatenate(done)
 
     def _try(self, batch: NDArray[np.float32]) -> NDArray[np.float32] | None:
-        torch = self._torch
         try:
-            with torch.inference_mode():
-                x = torch.from_numpy(batch[:, None]).to(self.device.kind)
+            with computing_in(self.precision.precision, self.device.kind):
+                x = self._torch.from_numpy(batch[:, None]).to(self.device.kind)
                 scores: NDArray[np.float32] = self._net(x)[:, 0].float().cpu().numpy()
                 return scores
         except (RuntimeError, MemoryError) as error:
-            if not _is_out_of_memory(torch, error):
+            if not out_of_memory(error):
                 raise
             self._step_down(error)
             return None
@@ -313,6 +331,7 @@ class _Runner:
             self.notes.append(f"memory did not suffice on {self.device.name}: the processor was used")
             self.device = replace(choose_device("cpu"), note=self.notes[-1])
             self._net = self._net.to("cpu")
+            self.precision = PrecisionChoice(Precision.SINGLE, "the processor took over")
         else:
             raise ProcessingFailedError(
                 found="not enough memory for one slice",
@@ -321,10 +340,3 @@ class _Runner:
             ) from error
         if self._torch.cuda.is_available():
             self._torch.cuda.empty_cache()
-
-
-def _is_out_of_memory(torch: Any, error: Exception) -> bool:
-    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
-        return True
-    text = str(error).lower()
-    return "out of memory" in text or "can't allocate memory" in text or "not enough memory" in text

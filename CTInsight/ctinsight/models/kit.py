@@ -146,7 +146,7 @@ def gather_wheels(
     ----------
     options
         Further options of ``pip download``, such as ``--platform win_amd64 --python-version 3.12`` for
-        another machine, or ``--index-url https://download.pytorch.org/whl/cpu`` for the small build.
+        another machine; pytorch.org/get-started/locally names the option for the small processor build.
 
     Raises
     ------

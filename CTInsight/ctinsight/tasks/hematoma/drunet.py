@@ -13,6 +13,7 @@ from ctinsight.measure import dilate, remove_small, volume_ml
 from ctinsight.tasks.hematoma.cleanup import fill_holes
 from ctinsight.tasks.hematoma.legacy import LEGACY_STATEMENT, legacy_picture, legacy_volume
 from ctinsight.tasks.hematoma.outline import Outline
+from ctinsight.tasks.hematoma.parameters import BatchNormMode
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,7 +73,12 @@ def outline_with_network(
 
     net, card = _resident_network(weights, parameters)
     wanted = parameters.network
-    options = SliceOptions(window_hu=wanted.window_hu, batch_size=wanted.batch_size, device=wanted.device)
+    options = SliceOptions(
+        window_hu=wanted.window_hu,
+        batch_size=wanted.batch_size,
+        device=wanted.device,
+        precision="float32" if wanted.legacy or wanted.bn_mode is not BatchNormMode.MOVING else "auto",
+    )
     engine = SliceEngine(net, options)
     scores = engine.segment(volume, brain_kji=brain_kji, progress=progress, span=(0.4, 0.9))
     allowed = dilate(brain_kji, volume.grid, BEYOND_BRAIN_MM)
@@ -160,6 +166,7 @@ def _outlined(scores: SliceProbability, grid: Grid, parameters: Parameters, card
         "slices_scored": scores.slices_scored,
         "slices_left_out": scores.slices_left_out,
         "batch_size": scores.batch_size,
+        "precision": f"{scores.precision.precision}: {scores.precision.why}",
     }
     if parameters.network.legacy:
         facts["legacy_volume_ml"] = _legacy_ml(scores.probability_kji, grid)

@@ -277,6 +277,7 @@ def _manifest(case: _Case, outline: Outline) -> dict[str, Any]:
         "edited": case.edited,
         "parameters": parameters.as_dict(),
         "device": outline.facts.get("device", "cpu"),
+        "precision": outline.facts.get("precision", "no network took part"),
         "software": software_versions(*(["torch"] if parameters.method is Method.DRUNET else [])),
         "measured_on_the_way": outline.facts,
         "input": input_facts(case.scan),
