@@ -46,8 +46,8 @@ def describe(scan: Scan) -> None:
         typer.echo(f"  note: {note}")
 
 
-def summarize(result: CaseResult, written: ResultFiles) -> None:
-    """Print what is not a pass, every finding, the limits, and where the files lie."""
+def summarize(result: CaseResult, written: ResultFiles, *, between: tuple[str, ...] = ()) -> None:
+    """Print what is not a pass, every finding, a task's own lines, the limits, and where the files lie."""
     from ctinsight.report import display_finding, display_interval
 
     for check in result.checks:
@@ -61,6 +61,8 @@ def summarize(result: CaseResult, written: ResultFiles) -> None:
     notes = Counter(finding.note for finding in result.findings if finding.value is None)
     for note, count in notes.items():
         typer.echo(f"{count} further findings do not apply: {note}")
+    for line in between:
+        typer.echo(line)
     for statement in result.statements:
         typer.echo(f"- {statement}")
     typer.echo("Results:")

@@ -70,7 +70,15 @@ def answer_all(asked: Asked, measures: Mapping[int, NoduleMeasures], progress: P
     compared = growths.compared if growths else {}
     changes = {n: one.change for n, one in compared.items()}
     cases = {
-        n: ScoreCase(n, m, parameters.stated(n), parameters.patient, len(measures), changes.get(n))
+        n: ScoreCase(
+            number=n,
+            measures=m,
+            stated=parameters.stated(n),
+            patient=parameters.patient,
+            measured_count=len(measures),
+            change=changes.get(n),
+            prior_compared=bool(compared),
+        )
         for n, m in measures.items()
     }
     scores = {n: all_scores(case) for n, case in cases.items()}

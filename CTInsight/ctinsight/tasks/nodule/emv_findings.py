@@ -16,6 +16,7 @@ from ctinsight.tasks.nodule.emv_wording import (
     answer_table,
     check_cube,
     check_training_range,
+    click_sentences,
     leaf_table,
     order_check,
 )
@@ -96,11 +97,9 @@ def _click_findings(number: int, found: NetworkAnswers) -> list[Finding]:
             one.at_center,
             "1",
             interval=Interval(one.low, one.high, meaning),
-            note="the answer stays"
-            if one.changes_at_mm is None
-            else f"the answer changes from a move of {one.changes_at_mm:g} mm on",
+            note=sentence,
         )
-        for one in clicks.ranges
+        for one, sentence in zip(clicks.ranges, click_sentences(clicks), strict=True)
     ]
 
 
@@ -172,5 +171,8 @@ def network_statements(found: NetworkAnswers, networks: Networks, options: Netwo
         return (networks.note,) if networks.note else ()
     data = "; ".join(dict.fromkeys(card.training_data for card in networks.cards.values()))
     said = [*STATEMENTS, CENTRE, f"The cards of the weights used say of their training: {data}."]
-    said += dict.fromkeys(note for answer in found.answers.values() for note in answer.notes)
+    # What happened at a cube's border is said by its check.
+    said += dict.fromkeys(
+        note for answer in found.answers.values() for note in answer.notes if note not in answer.cube.notes
+    )
     return (*said, WHAT_IF) if options.prevalences else tuple(said)

@@ -74,6 +74,8 @@ class ScoreCase:
         Nodules measured in this request.
     change
         From a comparison with an earlier CT, when there was one.
+    prior_compared
+        Whether any nodule of this CT was compared with an earlier CT.
     """
 
     number: int
@@ -82,6 +84,7 @@ class ScoreCase:
     patient: PatientInputs
     measured_count: int
     change: MeasuredChange | None = None
+    prior_compared: bool = False
 
     @property
     def measured_type(self) -> NoduleType:
@@ -116,7 +119,7 @@ class ScoreCase:
     def context(self) -> Applicability:
         """The answers to the guidelines' questions of applicability."""
         said = self.patient
-        prior = said.prior_ct if self.change is None else PriorCt.COMPARED
+        prior = PriorCt.COMPARED if self.prior_compared else said.prior_ct
         return Applicability(said.screening, said.age_years, said.cancer, said.immunosuppressed, prior)
 
     @property
