@@ -91,7 +91,11 @@ class CaseOutput:
         self._scene.SaveStateForUndo()
         segmentationOutput = SegmentationOutput(self._scene)
         segmentation = segmentationOutput.write(
-            chosen.segmentation, result.segmentation, overwrite=overwrite, volumeNode=volumeNode
+            chosen.segmentation,
+            result.segmentation,
+            overwrite=overwrite,
+            volumeNode=volumeNode,
+            task=result.task,
         )
         tables = self._writeTables(result, chosen, overwrite)
         lines = self._writeLines(result, chosen, overwrite)

@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, Any
 from ctinsight.errors import UnreadableFileError
 from ctinsight.report.result_json import parts_of, segments_of
 from CTInsightLib.CaseOutput import CaseNodes
+from CTInsightLib.SegmentationOutput import TASK_ATTRIBUTE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ctinsight.finding import Check, Finding, Segment, Table
 
-#: The attribute of a segmentation that says which task made it; selectors list results by it.
-TASK_ATTRIBUTE = "CTInsight.task"
 #: Set when a person changed the segment or a line after the numbers were made.
 EDITED_ATTRIBUTE = "CTInsight.edited"
 LINE_MOVED_ATTRIBUTE = "CTInsight.line_moved"

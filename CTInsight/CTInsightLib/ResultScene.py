@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ctinsight.report import RESULT_FILES
+from ctinsight.report import RESULT_FILES, to_document
 from ctinsight.report.wording import task_look
 from CTInsightLib.CaseOutput import CaseOutput
 from CTInsightLib.HeadlessScene import HeadlessScene
 from CTInsightLib.OffscreenWindow import prepareOffscreenWindow
 from CTInsightLib.OverviewPicture import writeOverview
+from CTInsightLib.ResultLink import linkResult
 from CTInsightLib.VolumeBridge import addVolumeNode
 
 if TYPE_CHECKING:
@@ -43,4 +44,7 @@ def fillScene(headless: HeadlessScene, stored: StoredResult) -> CaseNodes:
     volume = stored.scan.volume
     volumeNode = addVolumeNode(headless.scene, volume, "CT", windowHu=(window.center_hu, window.width_hu))
     output = CaseOutput(headless.scene)
-    return output.addBodySurface(output.write(stored.result, volumeNode), volume)
+    nodes = output.addBodySurface(output.write(stored.result, volumeNode), volume)
+    # So that the module's panel in 3D Slicer shows the numbers and can recompute them.
+    linkResult(headless.scene, nodes, to_document(stored.result, stored.scan, {}))
+    return nodes

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from ctinsight.finding import Segment
     from ctinsight.volume import Grid
 
+#: The attribute of a segmentation that says which task made it; selectors list results by it.
+TASK_ATTRIBUTE = "CTInsight.task"
 #: Tags that a segment carries beside its terminology.
 TERM_TAG = "CTInsight.term"
 #: The volume when it was written; an edited segment has another one until it is recomputed.
@@ -29,7 +31,13 @@ class SegmentationOutput:
         self._scene = scene
 
     def write(
-        self, segmentationNode, segmentation: Segmentation, *, overwrite: bool = False, volumeNode=None
+        self,
+        segmentationNode,
+        segmentation: Segmentation,
+        *,
+        overwrite: bool = False,
+        volumeNode=None,
+        task: str = "",
     ):
         """Write into a new node, or into the chosen one.
 
@@ -43,6 +51,8 @@ class SegmentationOutput:
             Whether a chosen node that has segments may lose them; ask the user first.
         volumeNode
             The CT: new edits of the segments then use its geometry.
+        task
+            The task that made it; a new node carries it before a selector sees the node.
 
         Returns
         -------
@@ -56,7 +66,7 @@ class SegmentationOutput:
             The scene refuses a segment.
         """
         if segmentationNode is None:
-            segmentationNode = self._newNode()
+            segmentationNode = self._newNode(task)
         elif segmentationNode.GetSegmentation().GetNumberOfSegments() and not overwrite:
             raise WrongUseError(
                 found=f"'{segmentationNode.GetName()}' already holds "
@@ -98,9 +108,12 @@ class SegmentationOutput:
             labelmap[mask] = segment.label
         return Segmentation(labelmap, grid, segments)
 
-    def _newNode(self):
-        name = self._scene.GenerateUniqueName("CT Insight segmentation")
-        return self._scene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
+    def _newNode(self, task: str):
+        node = slicer.vtkMRMLSegmentationNode()
+        node.SetName(self._scene.GenerateUniqueName("CT Insight segmentation"))
+        if task:
+            node.SetAttribute(TASK_ATTRIBUTE, task)
+        return self._scene.AddNode(node)
 
     def _fill(self, segmentationNode, segmentation: Segmentation) -> None:
         wasModifying = segmentationNode.StartModify()

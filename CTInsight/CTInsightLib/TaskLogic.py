@@ -171,6 +171,10 @@ class TaskLogic:
         """Stop what is under way within two seconds; nothing half-made stays behind."""
         self._job.cancel()
 
+    def close(self) -> None:
+        """Stop what is under way, and the worker too."""
+        self._job.cancel()
+
     def _takeResult(self, answer: dict[str, Any], sent: _Sent, replaced: str | None) -> Iterator[None]:
         labelmap = np.array(self._job.worker.loadArray(answer["labelmap"]))
         yield

@@ -252,7 +252,7 @@ class WorkerProcess:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=workerEnvironment(),
-                **_ownProcessGroup(),
+                **ownProcessGroup(),
             )
         return self._folder
 
@@ -306,7 +306,7 @@ class WorkerProcess:
     def _kill(self) -> None:
         if self._process is None:
             return
-        _killTree(self._process)
+        killTree(self._process)
         if self._process.stdin is not None:
             with suppress(OSError):  # the pipe of a dead process cannot be flushed; nothing is lost with it
                 self._process.stdin.close()
@@ -320,13 +320,15 @@ class WorkerProcess:
         self._general, self._answers = None, None
 
 
-def _ownProcessGroup() -> dict[str, Any]:
+def ownProcessGroup() -> dict[str, Any]:
+    """Return the options of ``Popen`` that let a child's whole tree be killed."""
     if os.name == "nt":
         return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
     return {"start_new_session": True}
 
 
-def _killTree(process: subprocess.Popen[bytes]) -> None:
+def killTree(process: subprocess.Popen[bytes]) -> None:
+    """Kill a child that was started with :func:`ownProcessGroup`, and everything it started."""
     if os.name == "nt":
         subprocess.run(
             [_windowsTool("taskkill"), "/T", "/F", "/PID", str(process.pid)], capture_output=True, check=False

@@ -1,5 +1,5 @@
-# The one macro of 3D Slicer that a scripted module needs: it refuses unknown arguments and missing files, and
-# installs each file under its relative path.
+# The macros of 3D Slicer that a scripted module needs: they refuse unknown arguments and missing files, and
+# install each file under its relative path.
 set(Slicer_QTSCRIPTEDMODULES_LIB_DIR "lib/Slicer-5.12/qt-scripted-modules")
 
 function(slicerMacroBuildScriptedModule)
@@ -14,4 +14,12 @@ function(slicerMacroBuildScriptedModule)
     get_filename_component(folder "${name}" DIRECTORY)
     install(FILES "${name}" DESTINATION "${Slicer_QTSCRIPTEDMODULES_LIB_DIR}/${folder}")
   endforeach()
+endfunction()
+
+function(slicer_add_python_unittest)
+  cmake_parse_arguments(TEST "" "SCRIPT;TESTNAME_PREFIX" "SLICER_ARGS" ${ARGN})
+  if(TEST_UNPARSED_ARGUMENTS OR NOT EXISTS "${CMAKE_CURRENT_SOURCE_DIR}/${TEST_SCRIPT}")
+    message(FATAL_ERROR "slicer_add_python_unittest: unusable arguments: ${ARGN}")
+  endif()
+  file(APPEND "${CMAKE_BINARY_DIR}/registered-tests.txt" "${TEST_SCRIPT}\n")
 endfunction()
