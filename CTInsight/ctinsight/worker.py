@@ -40,6 +40,7 @@ IDLE_MINUTES = 30.0
 TASKS = {
     "dcr": "ctinsight.tasks.dcr",
     "hematoma": "ctinsight.tasks.hematoma",
+    "lvo": "ctinsight.tasks.lvo",
     "nodule": "ctinsight.tasks.nodule",
 }
 #: Job name -> "module:function" of ``function(values, tell, folder)``: it gets plain values, tells each
@@ -141,12 +142,12 @@ class Worker:
         scan = read_scan_of(request, self.folder)
         parameters = task.Parameters.from_dict(request.get("parameters", {}))
         progress = Progress(lambda event: self._progress(identity, event))
+        more = {"prior": read_scan_of(request["prior"], self.folder)} if "prior" in request else {}
         if "labelmap" in request:
-            labelmap_kji = load_array(request["labelmap"], self.folder)
-            known = request.get("known", {})
-            result = task.measure_labelmap(scan, labelmap_kji, parameters, known, progress=progress)
+            drawn, known = load_array(request["labelmap"], self.folder), request.get("known", {})
+            result = task.measure_labelmap(scan, drawn, parameters, known, progress=progress, **more)
         else:
-            result = task.run(scan, parameters, progress)
+            result = task.run(scan, parameters, progress, **more)
         labelmap = f"{identity}-labelmap.npy"
         np.save(self.folder / labelmap, result.segmentation.labelmap_kji, allow_pickle=False)
         self._emit("result", identity, document=to_document(result, scan, {}), labelmap=labelmap)
@@ -203,7 +204,7 @@ def parse_request(line: str) -> dict[str, Any]:
         raise _wrong_request(found=f"id {str(identity)[:80]!r}")
     if request.get("command") not in ("ping", "run", "do", "shutdown"):
         raise _wrong_request(found=f"command {request.get('command')!r}")
-    for key in ("parameters", "values", "known"):
+    for key in ("parameters", "values", "known", "prior"):
         if not isinstance(request.get(key, {}), dict):
             raise _wrong_request(found=f"{key} {request[key]!r}")
     return request

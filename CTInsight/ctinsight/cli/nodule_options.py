@@ -190,7 +190,7 @@ def request_of(given: Mapping[str, Any]) -> dict[str, Any]:
     WrongUseError
         No point, or values that do not fit the points.
     """
-    from ctinsight.tasks.nodule.request import REQUEST_SCHEMA, VERSION
+    from ctinsight.tasks.nodule.parameters import REQUEST_SCHEMA, VERSION
 
     key, texts = ("ijk", given["voxel"]) if given["voxel"] else ("ras_mm", given["point"] or [])
     if not texts or (given["voxel"] and given["point"]):

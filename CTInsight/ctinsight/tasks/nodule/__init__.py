@@ -2,7 +2,14 @@
 
 from ctinsight.tasks.nodule.measures import NoduleMeasures
 from ctinsight.tasks.nodule.parameters import Parameters
-from ctinsight.tasks.nodule.run import Readings, measure_segmentation, read_nodules, result_of, run
+from ctinsight.tasks.nodule.run import (
+    Readings,
+    measure_labelmap,
+    measure_segmentation,
+    read_nodules,
+    result_of,
+    run,
+)
 from ctinsight.tasks.nodule.type import NoduleType
 
 __all__ = [
@@ -10,6 +17,7 @@ __all__ = [
     "NoduleType",
     "Parameters",
     "Readings",
+    "measure_labelmap",
     "measure_segmentation",
     "read_nodules",
     "result_of",

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 Point = tuple[float, float, float]
 
+#: Of a request as JSON; see docs/nodule-request.md.
+REQUEST_SCHEMA, VERSION = "ctinsight.nodule-request", 1
+
 #: Labels are 8 bit, two for each nodule.
 MOST_NODULES = 120
 #: Longest time between two CTs that is no typing error: 40 years.
@@ -148,6 +151,7 @@ class Parameters:
             A name that is no parameter, or a value that does not fit.
         """
         given: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in values.items()}
+        _refuse_other_schema(given.pop("schema", None), given.pop("version", None))
         prior = given.pop("prior", None) or {}
         nodules = given.pop("nodules", None)
         if nodules is not None:
@@ -192,6 +196,13 @@ def _stated_only(nodules: tuple[NoduleInputs, ...]) -> tuple[NoduleInputs, ...]:
     while nodules and nodules[-1] == NoduleInputs():
         nodules = nodules[:-1]
     return nodules
+
+
+def _refuse_other_schema(schema: object, version: object) -> None:
+    """Refuse another schema than ours; one that is not named, as through the worker, is ours."""
+    stated = f"{str(schema)[:40]}, version {str(version)[:10]}"
+    good = schema in (None, REQUEST_SCHEMA) and version in (None, VERSION) and not isinstance(version, bool)
+    _refuse_unless(good, "schema", stated, f"{REQUEST_SCHEMA}, version {VERSION}")
 
 
 _NESTED = ("points_ras", "points_ijk", "patient", "nodules", "networks", "prior")

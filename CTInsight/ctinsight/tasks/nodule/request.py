@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from ctinsight import RESEARCH_USE_ONLY
 from ctinsight.errors import WrongUseError
-from ctinsight.tasks.nodule.parameters import Parameters
+from ctinsight.tasks.nodule.parameters import REQUEST_SCHEMA, VERSION, Parameters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ctinsight.errors import CTInsightError
 
-REQUEST_SCHEMA, ANSWER_SCHEMA, VERSION = "ctinsight.nodule-request", "ctinsight.nodule-answer", 1
+ANSWER_SCHEMA = "ctinsight.nodule-answer"
 #: A request is a page of text; what is larger is no request.
 MOST_BYTES = 1 << 20
 _REMEDY = "See docs/nodule-request.md."

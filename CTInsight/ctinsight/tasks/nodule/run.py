@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,6 +26,8 @@ from ctinsight.tasks.nodule.statements import manifest_of, statements_of
 from ctinsight.tasks.nodule.suitability import check_chest_ct, check_lungs, check_surroundings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from ctinsight.regions.lungs import LungField
@@ -262,6 +264,7 @@ def measure_segmentation(
     """
     parameters, progress = (parameters or Parameters()).on(scan), progress or Progress()
     _refuse_labelmap(scan, labelmap_kji)
+    parameters, lost = _without_lost_prior(parameters, prior)
     _refuse_half_a_prior(parameters, prior)
     progress.report("checking the input", 0.01)
     asked = Asked(scan, parameters, prior, prepare_networks(parameters.networks))
@@ -283,7 +286,29 @@ def measure_segmentation(
     readings = _readings(scan, shapes, parameters, (), edited=True)
     answers = answer_all(asked, readings.measures, progress)
     result = result_of(scan, readings, (*checks, check_lungs(field)), parameters, progress=progress)
-    return with_answers(result, answers, asked)
+    result = with_answers(result, answers, asked)
+    return replace(result, statements=result.statements + lost)
+
+
+def measure_labelmap(
+    scan: Scan,
+    labelmap_kji: NDArray[np.integer],
+    parameters: Parameters,
+    known: Mapping[str, Any],  # noqa: ARG001 - other tasks need it; here everything is found again
+    *,
+    progress: Progress | None = None,
+    prior: Scan | None = None,
+) -> CaseResult:
+    """Measure an edited labelmap, as the worker gets it; see :func:`measure_segmentation`."""
+    return measure_segmentation(scan, labelmap_kji, parameters, progress=progress, prior=prior)
+
+
+def _without_lost_prior(parameters: Parameters, prior: Scan | None) -> tuple[Parameters, tuple[str, ...]]:
+    """Leave out points in an earlier CT that is not at hand any more, and say so."""
+    if prior is not None or not parameters.prior:
+        return parameters, ()
+    said = "Growth was not computed again after the edit: the earlier CT is not at hand."
+    return replace(parameters, prior=PriorOptions()), (said,)
 
 
 def _edited(scan: Scan, field: LungField, drawing: Drawing, parameters: Parameters) -> Shape:
