@@ -9,6 +9,7 @@ import typer
 from ctinsight import RESEARCH_USE_ONLY, __version__
 from ctinsight.cli.dcr import dcr
 from ctinsight.cli.hematoma import hematoma
+from ctinsight.cli.lvo import lvo
 from ctinsight.cli.models import models_app
 from ctinsight.cli.nodule import nodule
 from ctinsight.cli.options import AllowGaps, CasePath, Series
@@ -26,6 +27,7 @@ app = typer.Typer(
 )
 app.command()(hematoma)
 app.command()(nodule)
+app.command()(lvo)
 app.command()(dcr)
 app.add_typer(phantom_app, name="phantom")
 app.add_typer(models_app, name="models")

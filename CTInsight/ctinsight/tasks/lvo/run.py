@@ -1,0 +1,209 @@
+"""LVODetect for one case, without weights: checks, bleed, registration, territories, dense vessels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ctinsight.checks import LVO_LIMITS, check_head_ct, refuse_if_unsuitable
+from ctinsight.finding import Outcome
+from ctinsight.progress import Progress
+from ctinsight.regions.bleed import find_bleeds
+from ctinsight.regions.brain import extract_brain
+from ctinsight.regions.carry import carried
+from ctinsight.regions.corridors import landmarks
+from ctinsight.regions.hemispheres import RIGHT_LABEL, hemispheres, hemispheric_difference
+from ctinsight.regions.midline import midsagittal_plane
+from ctinsight.regions.registration import Head, align
+from ctinsight.result import CaseResult, ImageLayer, Layer, Segmentation
+from ctinsight.tasks.lvo.evidence import Site, gather_evidence
+from ctinsight.tasks.lvo.findings import (
+    candidate_table,
+    corridor_table,
+    findings_of,
+    labelmap_of,
+    landmark_table,
+    segments_of,
+)
+from ctinsight.tasks.lvo.parameters import Parameters
+from ctinsight.tasks.lvo.statements import manifest_of, statements_of
+from ctinsight.tasks.lvo.suitability import check_bleed, check_registration, usable
+from ctinsight.tasks.lvo.templates import template_of
+from ctinsight.tasks.lvo.territories import (
+    SideBySide,
+    compare_territories,
+    hemisphere_layer,
+    territory_layers,
+    territory_table,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ctinsight.finding import Check
+    from ctinsight.regions.midline import Plane
+    from ctinsight.regions.registration import Alignment
+    from ctinsight.regions.template import Template
+    from ctinsight.tasks.lvo.evidence import Evidence
+    from ctinsight.volume import Scan
+
+TASK = "lvo"
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A case before any network: what every later stage starts from.
+
+    ``difference_kji`` is float32 in HU, ``halves_kji`` uint8 (1 left, 2 right of the patient), ``brain_kji``
+    bool, all on the grid of the CT; ``reliable`` says whether the registration passed its gate.
+    """
+
+    scan: Scan
+    parameters: Parameters
+    brain_kji: NDArray[np.bool_]
+    midplane: Plane
+    template: Template
+    alignment: Alignment
+    reliable: bool
+    halves_kji: NDArray[np.uint8]
+    difference_kji: NDArray[np.float32]
+    checks: tuple[Check, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Gathered:
+    """What the template brings to the patient; everything is empty where the gate was not passed."""
+
+    evidence: Evidence | None = None
+    rows: tuple[SideBySide, ...] = ()
+    layers: tuple[Layer, ...] = ()
+    images: tuple[ImageLayer, ...] = ()
+
+
+def run(scan: Scan, parameters: Parameters | None = None, progress: Progress | None = None) -> CaseResult:
+    """Look for evidence of a large vessel occlusion in a plain head CT.
+
+    Parameters
+    ----------
+    scan
+        A plain head CT in HU, any orientation, spacing or obliquity.
+    parameters
+        What was chosen.
+    progress
+        Told of every stage; may stop the run.
+
+    Returns
+    -------
+    CaseResult
+        On the grid of the scan. Without a good registration everything that needs it is withheld, in words.
+
+    Raises
+    ------
+    InputRefusedError
+        The input must not be used as it is: no head CT, contrast medium, a bleed.
+    OfflineError, DownloadFailedError
+        The template is not installed and cannot be fetched.
+    ProcessingFailedError
+        A stage could not finish.
+    """
+    parameters, progress = parameters or Parameters(), progress or Progress()
+    case = prepare(scan, parameters, progress)
+    gathered = _gather(case, progress) if case.reliable else Gathered()
+    progress.finish()
+    seconds = {name: round(value, 3) for name, value in progress.stage_seconds.items()}
+    thick = any(c.key == "slice_spacing" and c.outcome is not Outcome.PASS for c in case.checks)
+    bleed = any(c.key == "bleed" and c.outcome is not Outcome.PASS for c in case.checks)
+    grid = scan.volume.grid
+    return CaseResult(
+        task=TASK,
+        findings=findings_of(gathered.evidence, gathered.rows, case.alignment),
+        tables=(
+            candidate_table(gathered.evidence),
+            corridor_table(gathered.evidence),
+            territory_table(gathered.rows),
+            landmark_table(landmarks(case.template.name)),
+        ),
+        checks=case.checks,
+        segmentation=Segmentation(labelmap_of(gathered.evidence, grid.shape_kji), grid, segments_of()),
+        lines=tuple(c.line for c in gathered.evidence.candidates) if gathered.evidence else (),
+        statements=statements_of(parameters, case.template, thick=thick, bleed=bleed),
+        manifest={**manifest_of(scan, parameters, case.alignment, case.template), "stage_seconds": seconds},
+        layers=(_halves(case), *gathered.layers),
+        images=(_difference_image(case), *gathered.images),
+    )
+
+
+def prepare(scan: Scan, parameters: Parameters, progress: Progress) -> Prepared:
+    """Check the input and bring it to template space; see :func:`run` for what it raises."""
+    progress.report("checking the input", 0.01)
+    refuse_if_unsuitable(check_head_ct(scan, None, limits=LVO_LIMITS))
+    progress.report("finding the brain", 0.05)
+    brain = extract_brain(scan.volume).mask_kji
+    checks = check_head_ct(scan, brain, limits=LVO_LIMITS)
+    progress.report("looking for a bleed", 0.15)
+    bleed = check_bleed(find_bleeds(scan.volume, brain), despite=parameters.despite_bleed)
+    refuse_if_unsuitable((*checks, bleed))
+    progress.report("finding the mid-plane", 0.2)
+    midplane = midsagittal_plane(scan.volume, brain)
+    template = template_of(parameters.template, progress)
+    progress.report("registering to the template", 0.3)
+    alignment = align(Head(scan.volume, brain, midplane), template, deformable=parameters.deformable)
+    least = parameters.least_registration_score
+    progress.report("comparing the halves", 0.5)
+    return Prepared(
+        scan,
+        parameters,
+        brain,
+        midplane,
+        template,
+        alignment,
+        usable(alignment.quality, least_score=least),
+        hemispheres(brain, scan.volume.grid, midplane),
+        hemispheric_difference(scan.volume, brain, midplane, parameters.difference),
+        (*checks, bleed, check_registration(alignment.quality, least_score=least)),
+    )
+
+
+def _gather(case: Prepared, progress: Progress) -> Gathered:
+    volume, template = case.scan.volume, case.template
+    progress.report("bringing territories to the patient", 0.65)
+    labels = carried(
+        template.labels_kji, template.label_grid, case.alignment, within_kji=case.brain_kji, grid=volume.grid
+    )
+    rows = compare_territories(volume, case.brain_kji, labels, template.territories)
+    progress.report("looking for dense vessels", 0.85)
+    site = Site(volume, case.brain_kji, case.midplane, case.alignment, template.name)
+    evidence = gather_evidence(site, case.parameters.evidence)
+    layers = territory_layers(labels, volume.grid, template.territories)
+    progress.report("bringing the prior to the patient", 0.9)
+    percent = np.rint(100 * prior_of(case)).astype(np.uint8)
+    meaning = "share of MCA territory around each voxel, percent; smoothed by 8 mm, both sides alike"
+    return Gathered(evidence, rows, layers, (ImageLayer("mca_prior", volume.with_array(percent), meaning),))
+
+
+def prior_of(case: Prepared) -> NDArray[np.float32]:
+    """Bring the MCA prior (0 to 1) to the patient's brain; 0 elsewhere."""
+    template = case.template
+    grid = case.scan.volume.grid
+    return np.asarray(
+        carried(
+            template.mca_prior_kji, template.label_grid, case.alignment, within_kji=case.brain_kji, grid=grid
+        ),
+        dtype=np.float32,
+    )
+
+
+def _halves(case: Prepared) -> Layer:
+    grid, named = case.scan.volume.grid, case.parameters.as_published
+    return hemisphere_layer(case.halves_kji, grid, as_published=named)
+
+
+def _difference_image(case: Prepared) -> ImageLayer:
+    hu = case.difference_kji
+    meaning = "attenuation minus that of the place opposite, HU"
+    if case.parameters.as_published:
+        hu = np.where(case.halves_kji == RIGHT_LABEL, np.abs(hu), 0)
+        meaning = "absolute difference of the halves on the patient's right one (published: left_brain), HU"
+    return ImageLayer("difference", case.scan.volume.with_array(np.rint(hu).astype(np.int16)), meaning)
