@@ -17,7 +17,9 @@ collect_ignore = ["slicer_standin"]
 
 
 def pytest_addoption(parser):
-    """Add the option for a checkout of Slicer."""
+    """Add the options for a checkout of Slicer and for pictures."""
+    folder = HERE.parents[1] / "build" / "panel-screenshots"
+    parser.addoption("--screenshots", metavar="DIR", default=str(folder), help="where pictures of panels go")
     parser.addoption(
         "--slicer-source", metavar="DIR", help="a checkout of Slicer whose Python files are used"
     )
@@ -29,6 +31,23 @@ def pytest_configure(config):
 
     source = config.getoption("--slicer-source")
     config.standin = start(Path(source).resolve() if source else None)
+
+
+@pytest.fixture(scope="session")
+def can_draw() -> bool:
+    """Say whether this machine draws views; it is asked in a child process, as a wrong answer would crash."""
+    from CTInsightLib.OffscreenWindow import prepareOffscreenWindow
+
+    return not prepareOffscreenWindow()
+
+
+@pytest.fixture
+def screenshot(request, can_draw):
+    """Return a function that saves panel and views under a name and returns the file."""
+    from slicer_standin.screenshot import save_screenshot
+
+    folder = Path(request.config.getoption("--screenshots"))
+    return lambda name: save_screenshot(folder / f"{name}.png", views=can_draw)
 
 
 @pytest.fixture

@@ -78,5 +78,6 @@ def start(slicer_source: Path | None = None) -> Standin:
     slicer.util = importlib.import_module("slicer.util")
     application.start(folder)
     slicer.packaging = importlib.import_module("slicer.packaging")
+    application.load_scripted_modules()
     sys.excepthook = FAULTS.record
     return Standin(folder, DIALOGS, FAULTS, slicer_source)

@@ -203,6 +203,12 @@ def start(folder: Path) -> qSlicerApplication:
     return slicer.app
 
 
+def load_scripted_modules() -> None:
+    """Load the scripted modules of Slicer that ours call."""
+    for path in sorted((Path(__file__).parent / "scripted_modules").glob("*.py")):
+        modules.load_scripted_module(path)
+
+
 def temporary_folder() -> Path:
     """Return a new folder that the process removes when it ends."""
     return Path(tempfile.mkdtemp(prefix="slicer-stand-in-"))

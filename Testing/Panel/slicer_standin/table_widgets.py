@@ -292,3 +292,48 @@ class qSlicerSimpleMarkupsWidget(qMRMLWidget):
             for column, text in enumerate(texts):
                 self._table.setItem(row, column, QtWidgets.QTableWidgetItem(text))
         self.updateFinished.emit()
+
+
+@widget(WIDGETS)
+class qMRMLSegmentEditorWidget(qMRMLWidget):
+    """The segment editor without effects: it keeps what it was opened on."""
+
+    def __init__(self, parent=None):
+        super().__init__(parent)
+        self._nodes, self._segment_id = {}, ""
+
+    readOnly = stored(bool, "readOnly", False)
+    maximumNumberOfUndoStates = stored(int, "maximumNumberOfUndoStates", 10)
+    undoEnabled = stored(bool, "undoEnabled", True)
+
+    def setMRMLSegmentEditorNode(self, node):
+        """Take the node that keeps the editor's choices."""
+        self._nodes["editor"] = node
+
+    def mrmlSegmentEditorNode(self):
+        """Return the node that keeps the editor's choices."""
+        return self._nodes.get("editor")
+
+    def setSegmentationNode(self, node):
+        """Take the segmentation to edit."""
+        self._nodes["segmentation"] = node
+
+    def segmentationNode(self):
+        """Return the segmentation."""
+        return self._nodes.get("segmentation")
+
+    def setSourceVolumeNode(self, node):
+        """Take the volume that effects look at."""
+        self._nodes["volume"] = node
+
+    def sourceVolumeNode(self):
+        """Return the volume."""
+        return self._nodes.get("volume")
+
+    def setCurrentSegmentID(self, segmentID):
+        """Choose a segment."""
+        self._segment_id = segmentID
+
+    def currentSegmentID(self):
+        """Return the chosen segment."""
+        return self._segment_id
