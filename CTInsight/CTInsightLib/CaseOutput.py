@@ -13,6 +13,7 @@ from CTInsightLib.LineOutput import LineOutput
 from CTInsightLib.SegmentationOutput import SegmentationOutput
 from CTInsightLib.StudyFolder import placeInStudy
 from CTInsightLib.TableOutput import TableOutput, findingsTable
+from CTInsightLib.ValueSurface import writeValueSurface
 
 if TYPE_CHECKING:
     from ctinsight.result import CaseResult
@@ -103,6 +104,7 @@ class CaseOutput:
             volumeNode, segmentation, tables, lines, self._writeText(result, chosen, overwrite), None
         )
         self._place(result, nodes)
+        self._writeValueSurface(result, nodes)
         return nodes
 
     def rewriteNumbers(self, result: CaseResult, nodes: CaseNodes) -> CaseNodes:
@@ -118,6 +120,7 @@ class CaseOutput:
         text = self._writeText(result, chosen, True)
         written = CaseNodes(nodes.volume, nodes.segmentation, tables, lines, text, nodes.surface)
         self._place(result, written)
+        self._writeValueSurface(result, written)
         return written
 
     def addBodySurface(self, nodes: CaseNodes, volume: Volume) -> CaseNodes:
@@ -125,6 +128,11 @@ class CaseOutput:
         surface = addBodySurface(self._scene, nodes.surface, volume)
         placeInStudy(self._scene, [surface], studyName="", volumeNode=nodes.volume)
         return CaseNodes(nodes.volume, nodes.segmentation, nodes.tables, nodes.lines, nodes.text, surface)
+
+    def _writeValueSurface(self, result: CaseResult, nodes: CaseNodes) -> None:
+        if result.surface is not None:
+            model = writeValueSurface(self._scene, result.surface, nodes.segmentation)
+            placeInStudy(self._scene, [model], studyName="", volumeNode=nodes.volume)
 
     def _writeTables(self, result: CaseResult, chosen: ChosenNodes, overwrite: bool) -> dict[str, Any]:
         output = TableOutput(self._scene)

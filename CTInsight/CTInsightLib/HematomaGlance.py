@@ -52,9 +52,8 @@ def glanceOf(result: LinkedResult) -> Glance:
     volume = result.finding("volume_ml")
     headline = display_finding(volume) if volume.value else "Nothing found: 0 mL"
     note = f" {volume.note[:1].upper()}{volume.note[1:]}." if volume.note and volume.value else ""
-    return Glance(
-        headline, display_interval(volume) + note, f"{_formulas(result)}\n{_method(result)}".strip()
-    )
+    interval = display_interval(volume) + note
+    return Glance(headline, interval, _formulas(result), _method(result))
 
 
 def _formulas(result: LinkedResult) -> str:

@@ -217,6 +217,7 @@ class TaskPanel:
         """Ask for what is missing and install it; False while that goes on, or when the user said no."""
         needed = missing(self._hooks.packages())
         if not needed:
+            self._installed = ()
             return True
         if needed == self._installed:
             self._installed = ()
