@@ -91,6 +91,8 @@ class Surface:
         (n,) of each vertex.
     value_name, unit
         What the values are, and their UCUM unit.
+    segment
+        Key of the segment whose surface it is; 3-D views show one of them.
     """
 
     key: str
@@ -100,6 +102,7 @@ class Surface:
     values: NDArray[np.float64]
     value_name: str
     unit: str
+    segment: str = ""
 
 
 @dataclass(frozen=True, eq=False)

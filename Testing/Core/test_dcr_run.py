@@ -154,3 +154,34 @@ def test_click_on_bone_without_contrast_is_no_sac():
     case = midface()
     with pytest.raises((ProcessingFailedError, WrongUseError)):
         run(scan_of(case), Parameters(sac_point_ras=(46.0, 18.0, -16.0)))
+
+
+def test_result_folder_holds_model_and_picture(result, tmp_path):
+    """The bone's model and its picture are written, and the model is read back as it was."""
+    from ctinsight.report import read_result, write_result
+
+    written = write_result(result, scan_of(midface()), tmp_path / "out")
+    stored = read_result(tmp_path / "out").result
+    assert {"surface", "surface_picture"} <= written.files.keys()
+    assert stored.surface.values == pytest.approx(result.surface.values, abs=1e-3)
+    assert stored.surface.vertices_ras == pytest.approx(result.surface.vertices_ras, abs=1e-3)
+
+
+def test_command_line(tmp_path, capsys):
+    """The command measures masks, tells the stated side, and refuses a contradiction."""
+    from ctinsight.cli import run_command_line
+    from ctinsight.files import write_volume
+    from ctinsight.volume import Volume
+
+    case = midface()
+    ct, masks = tmp_path / "ct.nii.gz", tmp_path / "masks.nii.gz"
+    write_volume(case.volume, ct)
+    left = np.where(np.broadcast_to(r_mm(case.volume.grid) < 0, case.labels_kji.shape), case.labels_kji, 0)
+    write_volume(Volume(left.astype(np.uint8), case.volume.ijk_to_ras), masks)
+    call = ["dcr", str(ct), "--masks", str(masks), "--out"]
+    assert run_command_line([*call, str(tmp_path / "a"), "--side", "left"]) == 0
+    assert "Operated side" in capsys.readouterr().out
+    with pytest.raises(WrongUseError, match="patient's left"):
+        run_command_line([*call, str(tmp_path / "b"), "--side", "right"])
+    with pytest.raises(WrongUseError, match="neither --masks nor --sac-point"):
+        run_command_line(["dcr", str(ct), "--out", str(tmp_path / "c")])

@@ -24,7 +24,8 @@ def write_surface(surface: Surface, path: Path) -> None:
 
     The name of the array is the value's name with its unit, without blanks.
     """
-    title = _TITLE + _JOINT.join((surface.key, surface.name, surface.value_name, surface.unit))
+    words = (surface.key, surface.name, surface.value_name, surface.unit, surface.segment)
+    title = _TITLE + _JOINT.join(words)
     points = "\n".join(f"{x:.4f} {y:.4f} {z:.4f}" for x, y, z in (surface.vertices_ras * _LPS).tolist())
     faces = "\n".join(f"3 {a} {b} {c}" for a, b, c in surface.triangles.tolist())
     values = "\n".join(f"{value:.4f}" for value in surface.values.tolist())
@@ -48,7 +49,7 @@ def read_surface(path: Path) -> Surface:
     """
     try:
         lines = path.read_text(encoding="ascii").splitlines()
-        key, name, value_name, unit = lines[1].removeprefix(_TITLE).split(_JOINT)
+        key, name, value_name, unit, segment = lines[1].removeprefix(_TITLE).split(_JOINT)
         count = int(lines[4].split()[1])
         triangles = int(lines[5 + count].split()[1])
         first_face, first_value = 6 + count, 9 + count + triangles
@@ -59,7 +60,7 @@ def read_surface(path: Path) -> Surface:
             msg = f"{len(values)} of {count} values"
             raise ValueError(msg)
         indices = np.array(faces, dtype=np.intp).reshape(-1, 3)
-        return Surface(key, name, points * _LPS, indices, values, value_name, unit)
+        return Surface(key, name, points * _LPS, indices, values, value_name, unit, segment)
     except (OSError, ValueError, IndexError) as error:
         raise UnreadableFileError(
             found=f"{path.name}: {error}",

@@ -17,6 +17,7 @@ from ctinsight.report.axial_slices import (
     body_slices,
     choose_layout,
     choose_slices,
+    findings_region,
     shown_region,
 )
 from ctinsight.report.wording import (
@@ -49,6 +50,8 @@ SCALE_BAR_MM, ZOOMED_SCALE_BAR_MM = 50.0, 10.0
 MOST_CHECK_LETTERS = 60
 #: Air around the head, so that letters and scalp do not meet.
 MARGIN_MM = 11.0
+#: Anatomy about the findings of a picture that is cropped to them.
+FINDINGS_MARGIN_MM = 28.0
 #: Slices that stray more than this from the axial plane are called tilted in the footer.
 TILT_TO_MENTION_DEGREES = 1.0
 
@@ -109,14 +112,15 @@ def write_axial_picture(result: CaseResult, scan: Scan, path: Path) -> None:
     look = task_look(result.task)
     montage = _montage(result, scan)
     layout = _layout(montage)
-    figure = _new_figure(layout.page_height)
+    figure = new_figure(layout.page_height)
     for number, frame in enumerate(montage.frames):
         ax, k = _panel(figure, layout, number), frame.k
         _draw_slice(ax, montage.stack, frame, look)
         _draw_outlines(ax, montage.stack, k, result.segmentation.segments)
         _draw_lines(ax, montage.stack, k, result.lines, zoomed=look.zoomed)
         # On an enlarged finding its lines say how large it is, and areas would be in the way.
-        _draw_letters(ax, montage.stack, k, () if look.zoomed else result.segmentation.segments)
+        small = look.zoomed or look.sided
+        _draw_letters(ax, montage.stack, k, () if small else result.segmentation.segments)
         _put(ax, (0.025, 0.925), frame.name, ha="left", va="top", color=TEXT_COLOR, size=11)
         if number == 0:
             _draw_scale_bar(ax, montage)
@@ -134,7 +138,8 @@ def _montage(result: CaseResult, scan: Scan) -> _Montage:
             row = sum(frame.name == frames[0].name for frame in frames)
             return _Montage(stack, frames, ZOOMED_SCALE_BAR_MM, SLICES if row == 1 else row)
     slices = choose_slices(stack.labelmap_kji, body_slices(stack.array_kji))
-    rows, columns = shown_region(stack, MARGIN_MM)
+    sided = task_look(result.task).sided and np.any(stack.labelmap_kji)
+    rows, columns = findings_region(stack, FINDINGS_MARGIN_MM) if sided else shown_region(stack, MARGIN_MM)
     return _Montage(stack, [Frame(k, rows, columns) for k in slices])
 
 
@@ -155,7 +160,8 @@ def _layout(montage: _Montage) -> _Layout:
     return _Layout(columns, (width, height), left, page_height)
 
 
-def _new_figure(height_px: int) -> Figure:
+def new_figure(height_px: int) -> Figure:
+    """Make an empty page of the usual width; ``DependencyMissingError`` without matplotlib."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure as MatplotlibFigure
@@ -246,9 +252,10 @@ def _draw_letters(ax: Axes, stack: AxialStack, k: int, segments: tuple[Segment, 
     _put(ax, (0.5, 0.98), "A", ha="center", va="top", color=MUTED_COLOR, size=11, weight="bold")
     _put(ax, (0.5, 0.015), "P", ha="center", va="bottom", color=MUTED_COLOR, size=11, weight="bold")
     areas = [(segment, stack.slice_area_cm2(k, segment.label)) for segment in segments]
+    step = max(0.05, 16 / ax.bbox.height)
     for line, (segment, area) in enumerate((s, a) for s, a in areas if a > 0):
         text = with_unit(display_number(area), "cm2")
-        _put(ax, (0.975, 0.975 - 0.05 * line), text, ha="right", va="top", color=_rgb(segment), size=11)
+        _put(ax, (0.975, 0.975 - step * line), text, ha="right", va="top", color=_rgb(segment), size=11)
 
 
 def _put(ax: Axes, place: tuple[float, float], text: str, **look: object) -> None:
@@ -295,6 +302,8 @@ def _draw_header(figure: Figure, result: CaseResult, look: TaskLook) -> None:
     number = display_finding(headline)
     figure.text(right, title, number, color=TEXT_COLOR, size=30, weight="bold", ha="right", va="center")
     words = display_interval(headline) or headline.note or headline.name
+    if headline.key != "volume_ml" and headline.interval:
+        words = f"{headline.name}: {words}"
     figure.text(right, subtitle, words, color=MUTED_COLOR, size=13, ha="right", va="center")
 
 
@@ -330,7 +339,7 @@ def _draw_legend(figure: Figure, result: CaseResult) -> None:
 
 def _legend_entries(result: CaseResult) -> tuple[list[Segment], list[str]]:
     segments = list(result.segmentation.segments)
-    if not task_look(result.task).zoomed:
+    if not (task_look(result.task).zoomed or task_look(result.task).sided):
         return segments, [_legend_words(result, segment) for segment in segments]
     # Findings of one kind share a colour; their numbers stand in the table.
     kinds = {s.term: s for s in segments if np.any(result.segmentation.labelmap_kji == s.label)}

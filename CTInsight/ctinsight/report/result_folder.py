@@ -20,6 +20,7 @@ from ctinsight.errors import (
     WrongUseError,
 )
 from ctinsight.files import read_labelmap, read_scan, write_segmentation, write_volume
+from ctinsight.files.polydata import read_surface, write_surface
 from ctinsight.files.spreadsheet import CSV_ENCODING
 from ctinsight.report.measurements_csv import measurements_csv
 from ctinsight.report.result_json import SCHEMA, SCHEMA_VERSION, from_document, to_document
@@ -51,6 +52,8 @@ LAYER_FILES = {
     "channel_vessels": "channel_2_vessels.nrrd",
     "channel_prior": "channel_3_prior.nrrd",
     "channel_difference": "channel_4_difference.nrrd",
+    "surface": "surface.vtk",
+    "surface_picture": "thickness.png",
 }
 _ALL_FILES = {**RESULT_FILES, **LAYER_FILES}
 #: Beginning of the name of the folder that holds the files while they are written.
@@ -196,9 +199,22 @@ def _write_layers(result: CaseResult, scan: Scan, folder: Path) -> tuple[str, ..
         if layer.pictured:
             shown = replace(result, segmentation=layer.segmentation, lines=())
             notes += _write_picture(shown, scan, folder / LAYER_FILES[f"{layer.key}_picture"])
+    if result.surface is not None:
+        write_surface(result.surface, folder / LAYER_FILES["surface"])
+        notes += _write_surface_picture(result, folder / LAYER_FILES["surface_picture"])
     for image in result.images:
         write_volume(image.volume, folder / LAYER_FILES[image.key])
     return notes
+
+
+def _write_surface_picture(result: CaseResult, path: Path) -> tuple[str, ...]:
+    from ctinsight.report.thickness_picture import write_thickness_picture
+
+    try:
+        write_thickness_picture(result, path)
+    except DependencyMissingError as missing:
+        return (f"{path.name} was left out: {missing.found}. {missing.remedy}",)
+    return ()
 
 
 def _replace(unfinished: Path, folder: Path) -> None:
@@ -239,6 +255,8 @@ def read_result(folder: Path) -> StoredResult:
             expected="the same grid for both",
             remedy="The files of two runs were mixed: run the task again into an empty folder.",
         )
+    if "surface" in document["files"]:
+        result = replace(result, surface=read_surface(_listed(folder, document, "surface")))
     return StoredResult(folder, result, Scan(scan.volume, acquisition))
 
 
@@ -274,7 +292,7 @@ def _read_document(folder: Path) -> dict[str, Any]:
 
 
 def _listed(folder: Path, document: dict[str, Any], role: str) -> Path:
-    path = folder / RESULT_FILES[role]
+    path = folder / _ALL_FILES[role]
     if role not in document.get("files", {}) or not path.is_file():
         raise UnreadableFileError(
             found=f"{path.name} is missing in {folder}",

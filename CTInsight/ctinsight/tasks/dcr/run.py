@@ -42,9 +42,9 @@ if TYPE_CHECKING:
 
 TASK = "dcr"
 SEGMENTS = (
-    Segment(Label.SAC, "sac", "Lacrimal sac", "lacrimal-sac"),
-    Segment(Label.MAXILLA, "maxilla", "Maxilla at the surgical site", "maxilla"),
-    Segment(Label.NASAL, "nasal", "Nasal cavity", "nasal-cavity"),
+    Segment(int(Label.SAC), "sac", "Lacrimal sac", "lacrimal-sac"),
+    Segment(int(Label.MAXILLA), "maxilla", "Maxilla at the surgical site", "maxilla"),
+    Segment(int(Label.NASAL), "nasal", "Nasal cavity", "nasal-cavity"),
 )
 
 
@@ -214,7 +214,7 @@ def _result(request: _Request, labelmap_kji: NDArray[np.integer], progress: Prog
         tables=(side_table(features, side, divided=divided), window_table(measured.plan)),
         checks=(*request.checks, *check_anatomy(scan, anatomy, side), _other_side(measured)),
         segmentation=Segmentation(anatomy.labelmap_kji, scan.volume.grid, SEGMENTS),
-        lines=_lines(own, measured.plan),
+        lines=_lines(own, measured.plan, parameters),
         statements=statements_of(parameters, clicked=request.clicked),
         manifest={
             **manifest_of(scan, parameters, clicked=request.clicked),
@@ -237,9 +237,11 @@ def findings_of(measured: Measured) -> tuple[Finding, ...]:
     return (*corrected, side, *window_findings(measured.plan), *published)
 
 
-def _lines(own: SideMeasures, plan: OsteotomyPlan | None) -> tuple[MeasuredLine, ...]:
+def _lines(own: SideMeasures, plan: OsteotomyPlan | None, parameters: Parameters) -> tuple[MeasuredLine, ...]:
     found = [own.path] if own.path else []
-    return (*found, plan.line) if plan and plan.depth_center_mm > 0 else tuple(found)
+    # Along the default direction the line of drilling would lie on the shortest way.
+    chosen = parameters.window_axis_ras is not None or parameters.window_center_ras is not None
+    return (*found, plan.line) if plan and chosen and plan.depth_center_mm > 0 else tuple(found)
 
 
 def _other_side(measured: Measured) -> Check:
@@ -273,4 +275,5 @@ def thickness_surface(sides: Mapping[Side, SideMeasures]) -> Surface | None:
         np.concatenate([part.thickness_mm for part in parts]),
         "thickness",
         "mm",
+        "maxilla",
     )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _Masks = TypeVar("_Masks", Anatomy, LabelledMasks)
 
-MEANING = "masks one voxel smaller to one voxel larger"
+MEANING = "masks ± 1 voxel"
 #: Instead of an interval where a mask is only one or two voxels thin.
 VANISHES = "not measurable when the masks are one voxel smaller"
 
