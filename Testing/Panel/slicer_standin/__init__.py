@@ -57,8 +57,9 @@ def start(slicer_source: Path | None = None) -> Standin:
         A checkout of Slicer, whose own ``parameterNodeWrapper``, ``ScriptedLoadableModule``, ``packaging``
         and ``i18n`` are used instead of ours.
     """
-    from slicer_standin import application, pythonqt
+    from slicer_standin import application, booleans, pythonqt
 
+    booleans.keep_booleans_alive()
     folder = application.temporary_folder()
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     pythonqt.install()
