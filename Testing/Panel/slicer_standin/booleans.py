@@ -1,4 +1,4 @@
-"""Keep True and False alive under PySide6: it drops one reference too many when a property in Python is set."""
+"""Keep True and False alive: PySide6 drops references when a property defined in Python is set."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _SPARE_REFERENCES = 1 << 40
 def keep_booleans_alive() -> None:
     """Give both values spare references.
 
-    Seen with PySide6 6.12 on Python 3.11: each write of a ``Property(bool, ...)`` defined in Python takes two
-    references from the value, so that long test runs ended with "deallocating True or False". From Python 3.12
-    on both are immortal.
+    Seen with PySide6 6.12 on Python 3.11: each write of a ``Property(bool, ...)`` defined in Python takes
+    two references from the value, so that long runs ended with "deallocating True or False". From Python
+    3.12 on both are immortal.
     """
     if sys.version_info < (3, 12):
         for value in (True, False):
