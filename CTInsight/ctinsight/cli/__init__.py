@@ -8,6 +8,7 @@ import typer
 
 from ctinsight import RESEARCH_USE_ONLY, __version__
 from ctinsight.cli.dcr import dcr
+from ctinsight.cli.evaluate import evaluate_app
 from ctinsight.cli.hematoma import hematoma
 from ctinsight.cli.lvo import lvo
 from ctinsight.cli.models import models_app
@@ -15,7 +16,7 @@ from ctinsight.cli.nodule import nodule
 from ctinsight.cli.options import AllowGaps, CasePath, Series
 from ctinsight.cli.phantom import phantom_app
 from ctinsight.cli.words import describe, worded_check
-from ctinsight.errors import DependencyMissingError, WrongUseError
+from ctinsight.errors import DependencyMissingError, InputRefusedError, WrongUseError
 from ctinsight.finding import Outcome
 
 app = typer.Typer(
@@ -31,6 +32,7 @@ app.command()(lvo)
 app.command()(dcr)
 app.add_typer(phantom_app, name="phantom")
 app.add_typer(models_app, name="models")
+app.add_typer(evaluate_app, name="evaluate")
 
 #: Typer's (vendored) base class of every wrong call; only this child of it is public.
 _UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__bases__[0])
@@ -66,14 +68,17 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
 
 @app.command()
 def info(case: CasePath, *, series: Series = None, allow_gaps: AllowGaps = False) -> None:
-    """Show the geometry of a CT, how it was read, and whether it suits a head CT method."""
+    """Show the geometry of a CT, how it was read, and whether it suits a head CT method (else exit code 3)."""
     from ctinsight.checks import check_head_ct
     from ctinsight.files import ReadOptions, read_scan
 
     scan = read_scan(case, ReadOptions(series=series, allow_gaps=allow_gaps))
     describe(scan)
-    for check in check_head_ct(scan, None):
+    checks = check_head_ct(scan, None)
+    for check in checks:
         typer.echo(worded_check(check))
+    if any(check.outcome is Outcome.REFUSE for check in checks):
+        raise typer.Exit(InputRefusedError.exit_code)
 
 
 @app.command()
