@@ -1,0 +1,65 @@
+"""What a user does in a panel, and what a test waits for, measures and takes pictures of."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import qt
+import slicer
+
+from ctinsight.volume import Volume
+from CTInsightLib.VolumeBridge import addVolumeNode
+
+#: Volume of the block in :func:`a_head`, in mL: 500 voxels of 2 x 2 x 5 mm.
+TRUTH_ML = 10.0
+#: Where screenshots go when somebody wants to keep them.
+SCREENSHOTS = "CTINSIGHT_SCREENSHOTS"
+
+
+def a_head(name="Head", shape_kji=(12, 40, 40)):
+    """Add tissue of 30 HU with a block of blood of 10 mL; its middle lies at (-33, -29, 25) mm."""
+    array_kji = np.full(shape_kji, 30, np.int16)
+    array_kji[3:8, 10:20, 12:22] = 60
+    volume = Volume(array_kji, np.diag([-2.0, -2.0, 5.0, 1.0]))
+    return addVolumeNode(slicer.mrmlScene, volume, name)
+
+
+def wait(until, seconds=30.0):
+    """Let Qt work until something holds; return the longest time for which it could not answer, in s."""
+    deadline, longest = time.monotonic() + seconds, 0.0
+    while not until():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        begun = time.monotonic()
+        slicer.app.processEvents()
+        longest = max(longest, time.monotonic() - begun)
+        time.sleep(0.002)
+    return longest
+
+
+def finish(widget, seconds=30.0):
+    """Wait until a task's panel is idle; return the longest time for which it could not answer, in s."""
+    return wait(lambda: not widget.panel.waiting, seconds)
+
+
+def picture(widget, name, folder):
+    """Keep a picture of a panel as a user sees it; return its path."""
+    folder = Path(os.environ.get(SCREENSHOTS, folder))
+    folder.mkdir(parents=True, exist_ok=True)
+    slicer.app.processEvents()
+    path = folder / f"{name}.png"
+    assert widget.parent.grab().save(str(path))
+    return path
+
+
+def clipped(widget):
+    """Return the names of visible buttons and boxes whose text does not fit."""
+    found = []
+    for kind in (qt.QPushButton, qt.QCheckBox):
+        for child in widget.parent.findChildren(kind):
+            wanted = child.minimumSizeHint()
+            if child.visible and (child.width < wanted.width() or child.height < wanted.height()):
+                found.append(child.objectName)
+    return found
