@@ -16,7 +16,7 @@ from ctinsight.cli.nodule import nodule
 from ctinsight.cli.options import AllowGaps, CasePath, Series
 from ctinsight.cli.phantom import phantom_app
 from ctinsight.cli.words import describe, worded_check
-from ctinsight.errors import DependencyMissingError, InputRefusedError, WrongUseError
+from ctinsight.errors import DependencyMissingError, WrongUseError
 from ctinsight.finding import Outcome
 
 app = typer.Typer(
@@ -68,8 +68,8 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
 
 @app.command()
 def info(case: CasePath, *, series: Series = None, allow_gaps: AllowGaps = False) -> None:
-    """Show the geometry of a CT, how it was read, and whether it suits a head CT method (else exit code 3)."""
-    from ctinsight.checks import check_head_ct
+    """Show how a CT was read, its geometry, and whether it suits a head CT method; if not, exit code 3."""
+    from ctinsight.checks import check_head_ct, refuse_if_unsuitable
     from ctinsight.files import ReadOptions, read_scan
 
     scan = read_scan(case, ReadOptions(series=series, allow_gaps=allow_gaps))
@@ -77,8 +77,7 @@ def info(case: CasePath, *, series: Series = None, allow_gaps: AllowGaps = False
     checks = check_head_ct(scan, None)
     for check in checks:
         typer.echo(worded_check(check))
-    if any(check.outcome is Outcome.REFUSE for check in checks):
-        raise typer.Exit(InputRefusedError.exit_code)
+    refuse_if_unsuitable(checks)
 
 
 @app.command()

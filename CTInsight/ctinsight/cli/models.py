@@ -38,6 +38,7 @@ def list_models() -> None:
     """List every model, atlas and sample with its state, size and licence."""
     store, _settings = _open()
     use = store.disk_use()
+    typer.echo(f"{'NAME':30} {'STATE':15} {'SIZE':>9}  {'LICENCE':28} WHAT IT IS")
     for entry in store.catalogue:
         found = store.find(entry.name)
         state = "installed" if found else _how_to_get(entry)

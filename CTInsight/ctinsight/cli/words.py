@@ -12,7 +12,7 @@ from ctinsight import RESEARCH_USE_ONLY
 from ctinsight.finding import Outcome
 
 if TYPE_CHECKING:
-    from ctinsight.finding import Check
+    from ctinsight.finding import Check, Finding
     from ctinsight.progress import ProgressEvent
     from ctinsight.report import ResultFiles
     from ctinsight.result import CaseResult
@@ -46,31 +46,65 @@ def describe(scan: Scan) -> None:
         typer.echo(f"  note: {note}")
 
 
-def summarize(result: CaseResult, written: ResultFiles, *, between: tuple[str, ...] = ()) -> None:
-    """Print what is not a pass, every finding, a task's own lines, the limits, and where the files lie."""
-    from ctinsight.report import display_finding, display_interval
+#: Task -> the findings that are worth a line on the screen, in this order; other tasks show all of theirs.
+_HEADLINES = {
+    "hematoma": (
+        *("volume_ml", "volume_sweep_ml", "abc2_simple_ml", "abc2_weighted_ml"),
+        *("component_count", "largest_side", "mean_hu"),
+    )
+}
 
+
+def summarize(result: CaseResult, written: ResultFiles, *, between: tuple[str, ...] = ()) -> None:
+    """Print the headline findings, a task's own lines, what is no pass, the limits, and the files."""
+    for line in (*_finding_lines(result), *between):
+        typer.echo(line)
     for check in result.checks:
         if check.outcome is not Outcome.PASS:
             typer.echo(worded_check(check))
-    known = [finding for finding in result.findings if finding.value is not None]
-    width = max((len(finding.name) for finding in known), default=0)
-    for finding in known:
-        number, aside = display_finding(finding), display_interval(finding)
-        typer.echo(f"{finding.name:{width}}  {number:>8}  {aside}".rstrip())
-    notes = Counter(finding.note for finding in result.findings if finding.value is None)
-    for note, count in notes.items():
-        typer.echo(f"{count} further findings do not apply: {note}")
-    for line in between:
+    limits = [_first_sentence(s) for s in result.statements if s != RESEARCH_USE_ONLY]
+    for line in ("Limits (in full in result.json):", *(f"- {limit}" for limit in limits)) if limits else ():
         typer.echo(line)
-    for statement in result.statements:
-        typer.echo(f"- {statement}")
-    typer.echo("Results:")
-    for path in written.files.values():
-        typer.echo(f"  {path}")
+    typer.echo(f"Results in {written.folder}: {', '.join(path.name for path in written.files.values())}")
     for note in written.notes:
         typer.echo(f"  note: {note}")
     typer.echo(RESEARCH_USE_ONLY)
+
+
+def _finding_lines(result: CaseResult) -> list[str]:
+    from ctinsight.report import display_finding, display_interval
+
+    keys = _HEADLINES.get(result.task)
+    stated = {finding.key: finding for finding in result.findings if finding.value is not None}
+    shown = [stated[key] for key in keys if key in stated] if keys else list(stated.values())
+    width = max((len(finding.name) for finding in shown), default=0)
+    lines = [
+        f"{f.name:{width}}  {display_finding(f):>8}  {display_interval(f) or _against(f, stated)}".rstrip()
+        for f in shown
+    ]
+    if len(stated) > len(shown):
+        lines.append(f"{len(stated) - len(shown)} more measurements are in measurements.csv.")
+    notes = Counter(finding.note for finding in result.findings if finding.value is None)
+    return lines + [f"{count} measurements do not apply: {note}" for note, count in notes.items()]
+
+
+def _against(finding: Finding, stated: dict[str, Finding]) -> str:
+    """Say by how much a formula differs from the segmentation, where that is measured."""
+    percent = stated.get(finding.key.removesuffix("_ml") + "_difference_percent")
+    if percent is None or not isinstance(percent.value, float):
+        return ""
+    return f"{percent.value:+.0f} % against the segmentation"
+
+
+def _first_sentence(text: str) -> str:
+    """Return a statement up to the full stop of its first sentence.
+
+    Examples
+    --------
+    >>> _first_sentence("Bleeds below 0.4 mL are missed; a click measures them. See the table.")
+    'Bleeds below 0.4 mL are missed; a click measures them.'
+    """
+    return text.split(". ", maxsplit=1)[0].rstrip(".") + "."
 
 
 def worded_check(check: Check) -> str:
