@@ -117,10 +117,6 @@ class qSlicerApplication(QtCore.QObject):
         """Return the environment the application was started in."""
         return QtCore.QProcessEnvironment.systemEnvironment()
 
-    def mainWindow(self):
-        """Return the main window."""
-        return slicer.util.mainWindow()
-
     def topLevelWidgets(self):
         """Return all windows."""
         return self._qt.topLevelWidgets()

@@ -124,7 +124,6 @@ class qSlicerModuleManager(QtCore.QObject):
 
     moduleLoaded = Signal(str)
     moduleAboutToBeUnloaded = Signal(str)
-    modulesLoaded = Signal("QStringList")
 
     def __init__(self):
         super().__init__()
@@ -137,10 +136,6 @@ class qSlicerModuleManager(QtCore.QObject):
     def modulesNames(self):
         """Return all names."""
         return list(self._modules)
-
-    def isLoaded(self, name):
-        """Say whether there is such a module."""
-        return name in self._modules
 
     def _add(self, module):
         self._modules[module.name] = module
