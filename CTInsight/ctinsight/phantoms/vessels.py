@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -87,7 +87,8 @@ def dense_basilar(mean_hu: float = 60.0) -> DenseVessel:
     return DenseVessel((0.0, -12.0, -25.0), (0.0, -12.0, -20.0), 1.5, mean_hu, "dense basilar")
 
 
-def demo_lvo_head(seed: int = 0, *, side: Side = Side.LEFT) -> PhantomCase:
-    """Draw the head that ``./run demo lvo`` shows: M1 of 66 HU over 16 mm, on 1 mm slices."""
-    spec = HeadSpec(grid=head_grid((0.7, 0.7, 1.0)), seed=seed, sample_mm=2.5)
-    return head_phantom(replace(spec, lesions=(dense_m1(side, 16.0, mean_hu=66.0),)))
+def demo_lvo_head(seed: int = 0, *, side: Side = Side.LEFT) -> tuple[PhantomCase, DenseVessel]:
+    """Draw the head that ``./run demo lvo`` shows, on 1 mm slices: M1 of 66 HU over 16 mm."""
+    clot = dense_m1(side, 16.0, mean_hu=66.0)
+    grid = head_grid((0.7, 0.7, 1.0))
+    return head_phantom(HeadSpec(grid=grid, seed=seed, sample_mm=2.5, lesions=(clot,))), clot

@@ -1,4 +1,4 @@
-"""Bring what is known in template space to the voxels of a patient, slice by slice."""
+"""Bring what is known in template space to the voxels of a patient."""
 
 from __future__ import annotations
 
@@ -40,6 +40,16 @@ def carried(
     if box is None:
         return out
     order = 0 if known_kji.dtype.kind in "iu" else 1
+    if alignment.shift_mm is None:
+        matrix = known_grid.ras_to_ijk @ alignment.template_from_patient @ grid.ijk_to_ras
+        swapped = matrix[:3, :3][::-1, ::-1]
+        offset = matrix[:3, 3][::-1] + swapped @ [part.start for part in box]
+        shape = tuple(part.stop - part.start for part in box)
+        sampled = ndimage.affine_transform(
+            known_kji, swapped, offset, output_shape=shape, order=order, output=known_kji.dtype
+        )
+        out[box] = np.where(within_kji[box], sampled, 0)
+        return out
     for k in range(box[0].start, box[0].stop):
         j, i = np.nonzero(within_kji[k])
         ras = grid.ras_from_ijk(np.stack([i, j, np.full_like(i, k)], axis=-1))

@@ -1,8 +1,8 @@
 """The two halves of a brain, and how each differs from the mirror image of the other.
 
 The mirror is the patient's own mid-plane, so the map has a value on both halves and a sign: positive is
-denser than the place opposite. The published system (LVO on non-contrast CT, github.com/zsunAI at e829198) kept
-one half and no sign; :func:`published_difference` is its arithmetic, for parity.
+denser than the place opposite. The published system (LVO on non-contrast CT, github.com/zsunAI at e829198)
+kept one half and no sign; :func:`published_difference` is its arithmetic, for parity.
 """
 
 from __future__ import annotations
@@ -89,15 +89,16 @@ def hemispheric_difference(
     box = bounding_box(brain_kji)
     if box is None:
         return out
-    smooth = median_filtered(volume.array_kji, options.median_voxels)
-    inside = brain_kji.astype(np.float32)
+    # Whatever lies opposite to brain but outside its box is no brain, so the box is enough.
+    smooth = median_filtered(volume.array_kji[box], options.median_voxels)
+    inside = brain_kji[box].astype(np.float32)
     matrix, offset = _mirror_kji(volume.grid, midplane)
     start = np.array([part.start for part in box], dtype=np.float64)
-    steps: dict[str, Any] = {"output_shape": tuple(p.stop - p.start for p in box), "order": 1}
-    offset = offset + matrix @ start
-    there = ndimage.affine_transform(smooth, matrix, offset, output=np.float32, cval=-1024.0, **steps)
-    opposite = ndimage.affine_transform(inside, matrix, offset, output=np.float32, **steps) > 0.99
-    signed = _limited(smooth[box].astype(np.float32), there, options)
+    steps: dict[str, Any] = {"output_shape": inside.shape, "order": 1, "output": np.float32}
+    offset = offset + matrix @ start - start
+    there = ndimage.affine_transform(smooth, matrix, offset, cval=-1024.0, **steps)
+    opposite = ndimage.affine_transform(inside, matrix, offset, **steps) > 0.99
+    signed = _limited(smooth.astype(np.float32), there, options)
     out[box] = np.where(brain_kji[box] & opposite, signed, 0)
     return out
 

@@ -141,6 +141,18 @@ def shown_region(stack: AxialStack, margin_mm: float) -> tuple[slice, slice]:
     return rows, columns
 
 
+def findings_region(stack: AxialStack, margin_mm: float) -> tuple[slice, slice]:
+    """Return the rows and columns that hold every finding, with a margin, as slices."""
+    i_mm, j_mm, _ = stack.grid.spacing_ijk_mm
+    marked = np.any(stack.labelmap_kji > 0, axis=0)
+    found = []
+    for axis, spacing_mm in ((1, j_mm), (0, i_mm)):
+        where = np.flatnonzero(marked.any(axis=axis))
+        inner = slice(int(where[0]), int(where[-1]) + 1)
+        found.append(_span(inner, where, round(margin_mm / spacing_mm), marked.shape[1 - axis]))
+    return found[0], found[1]
+
+
 def _span(body: slice, marked: NDArray[np.intp], margin: int, available: int) -> slice:
     first = min([body.start, *marked[:1].tolist()]) - margin
     stop = max([body.stop, *(marked[-1:] + 1).tolist()]) + margin

@@ -24,11 +24,15 @@ DISPLAY_UNITS = {
 
 @dataclass(frozen=True)
 class TaskLook:
-    """How a task's pictures look: its title, its window, and whether they are zoomed to each finding."""
+    """How a task's pictures look: its title, its window, zoomed to each finding or cropped to all of them.
+
+    ``sided`` tells that segments come in pairs of one colour, which the legend names once.
+    """
 
     title: str
     window: Window
     zoomed: bool = False
+    sided: bool = False
 
 
 #: Task -> title of its module, and the key of its window.
@@ -41,12 +45,14 @@ _TASKS = {
 
 #: Tasks whose findings are small: each is shown by itself, enlarged.
 _ZOOMED = frozenset({"nodule"})
+#: Tasks whose segments lie close together, in pairs of left and right: pictures are cropped to them.
+_SIDED = frozenset({"lvo"})
 
 
 def task_look(task: str) -> TaskLook:
     """Return the look of a task; an unknown one is shown in the brain window under its own name."""
     title, window = _TASKS.get(task, (task, "brain"))
-    return TaskLook(title, WINDOWS[window], task in _ZOOMED)
+    return TaskLook(title, WINDOWS[window], task in _ZOOMED, task in _SIDED)
 
 
 def display_unit(ucum: str) -> str:

@@ -6,6 +6,6 @@ are.
 """
 
 from ctinsight.tasks.lvo.parameters import EvidenceRules, Parameters, TemplateChoice
-from ctinsight.tasks.lvo.run import Prepared, prepare, run
+from ctinsight.tasks.lvo.run import Prepared, conclude, prepare, run
 
-__all__ = ["EvidenceRules", "Parameters", "Prepared", "TemplateChoice", "prepare", "run"]
+__all__ = ["EvidenceRules", "Parameters", "Prepared", "TemplateChoice", "conclude", "prepare", "run"]

@@ -42,12 +42,14 @@ def findings_of(
 
 
 def _headline(evidence: Evidence | None) -> Finding:
-    key, name = "dense_vessel_candidates", "Dense-vessel candidates"
+    key, name = "dense_vessels", "Dense-vessel candidates"
     if evidence is None:
-        return Finding(key, name, None, "1", note=WITHHELD)
-    words = "; ".join(f"{c.vessel} {c.side}" for c in evidence.candidates[:3])
-    note = f"{words}: evidence, no probability" if words else "none along terminal ICA, M1 and M2"
-    return Finding(key, name, len(evidence.candidates), "1", note=note)
+        return Finding(key, name, None, note=WITHHELD)
+    words = ", ".join(f"{c.vessel} {c.side}" for c in evidence.candidates[:3])
+    if len(evidence.candidates) > 3:
+        words += f", {len(evidence.candidates) - 3} more"
+    note = "dense along terminal ICA, M1 or M2; evidence, no probability"
+    return Finding(key, name, words or "none", note=note)
 
 
 def _largest(candidate: Candidate | None, note: str) -> tuple[Finding, ...]:

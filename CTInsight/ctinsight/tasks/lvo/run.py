@@ -109,7 +109,12 @@ def run(scan: Scan, parameters: Parameters | None = None, progress: Progress | N
         A stage could not finish.
     """
     parameters, progress = parameters or Parameters(), progress or Progress()
-    case = prepare(scan, parameters, progress)
+    return conclude(prepare(scan, parameters, progress), progress)
+
+
+def conclude(case: Prepared, progress: Progress) -> CaseResult:
+    """Gather evidence from a prepared case and put everything into a result."""
+    scan, parameters = case.scan, case.parameters
     gathered = _gather(case, progress) if case.reliable else Gathered()
     progress.finish()
     seconds = {name: round(value, 3) for name, value in progress.stage_seconds.items()}
