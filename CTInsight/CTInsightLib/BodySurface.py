@@ -43,7 +43,10 @@ def addBodySurface(scene, modelNode, volume: Volume):
     modelNode.CreateDefaultDisplayNodes()
     display = modelNode.GetDisplayNode()
     display.SetColor(0.90, 0.85, 0.80)
-    display.SetOpacity(0.22)
+    # Bright enough to be a head on a dark page, thin enough that a finding inside keeps its colour.
+    display.SetOpacity(0.36)
+    display.SetAmbient(0.15)
+    display.SetDiffuse(0.95)
     display.SetVisibility2D(False)
     # Seen from outside only: the far wall would darken the findings twice.
     display.SetBackfaceCulling(True)

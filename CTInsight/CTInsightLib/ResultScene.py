@@ -11,6 +11,7 @@ from CTInsightLib.HeadlessScene import HeadlessScene
 from CTInsightLib.OffscreenWindow import prepareOffscreenWindow
 from CTInsightLib.OverviewPicture import writeOverview
 from CTInsightLib.ResultLink import linkResult
+from CTInsightLib.SceneViews import MADE_WITH, prepareViews, sceneMadeWith
 from CTInsightLib.VolumeBridge import addVolumeNode
 
 if TYPE_CHECKING:
@@ -47,4 +48,8 @@ def fillScene(headless: HeadlessScene, stored: StoredResult) -> CaseNodes:
     nodes = output.addBodySurface(output.write(stored.result, volumeNode), volume)
     # So that the module's panel in 3D Slicer shows the numbers and can recompute them.
     linkResult(headless.scene, nodes, to_document(stored.result, stored.scan, {}))
+    prepareViews(headless.scene, volumeNode, stored.result.segmentation)
+    made = sceneMadeWith()
+    nodes.text.SetText(f"{nodes.text.GetText()}\n\nThis scene was made with {made}.")
+    nodes.text.SetAttribute(MADE_WITH, made)
     return nodes

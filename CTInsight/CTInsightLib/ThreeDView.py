@@ -67,6 +67,8 @@ class ThreeDView:
         self._window.SetAlphaBitPlanes(1)
         self._renderer.SetUseDepthPeeling(True)
         self._renderer.SetMaximumNumberOfPeels(8)
+        self._lights = _studioLights()
+        self._lights.AddLightsToRenderer(self._renderer)
         interactor = vtk.vtkRenderWindowInteractor()
         interactor.SetRenderWindow(self._window)
         interactor.Initialize()
@@ -161,6 +163,19 @@ class ThreeDView:
         self._captions = [_captionActor(caption) for caption in texts]
         for actor in self._captions:
             self._renderer.AddViewProp(actor)
+
+
+def _studioLights():
+    """Return lights that move with the camera: a lamp above, weaker ones that lift the shadows."""
+    lights = vtk.vtkLightKit()
+    lights.SetKeyLightIntensity(0.85)
+    lights.SetKeyLightAngle(35.0, -30.0)
+    lights.SetKeyToFillRatio(3.0)
+    lights.SetKeyToHeadRatio(2.2)
+    lights.SetKeyToBackRatio(8.0)
+    lights.SetKeyLightWarmth(0.5)
+    lights.SetFillLightWarmth(0.5)
+    return lights
 
 
 def _letters(direction: _Direction) -> tuple[Caption, ...]:
