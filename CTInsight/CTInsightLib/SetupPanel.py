@@ -98,7 +98,7 @@ class SetupPanel:
         agreed = line is not None and (not line.mustAccept or ui.acceptCheckBox.checked)
         offered = line is not None and line.entry is not None and line.entry.downloadable and not installed
         ui.downloadButton.enabled = idle and offered and agreed and not ui.offlineCheckBox.checked
-        ui.importButton.enabled = idle and (line is None or agreed)
+        ui.importButton.enabled = ui.importFolderButton.enabled = idle and (line is None or agreed)
         ui.verifyButton.enabled = ui.deleteButton.enabled = idle and installed
         ui.doctorButton.enabled = idle
         ui.installButton.enabled = idle and bool(missing(_WANTED))
@@ -117,7 +117,13 @@ class SetupPanel:
     def importFile(self) -> None:
         """Install a file, zip or kit of this machine, for the chosen model where checksums do not tell."""
         title, kinds = _("Import weights, a zip or a kit"), _("All files (*)")
-        path = qt.QFileDialog.getOpenFileName(None, title, "", kinds)
+        self._import(qt.QFileDialog.getOpenFileName(None, title, "", kinds))
+
+    def importFolder(self) -> None:
+        """Install a folder of this machine: a checkpoint, an nnU-Net model, all files of an atlas."""
+        self._import(qt.QFileDialog.getExistingDirectory(None, _("Import a folder"), ""))
+
+    def _import(self, path: str) -> None:
         if not path:
             return
         line = self.chosen
@@ -168,6 +174,7 @@ class SetupPanel:
         for button, action in (
             (ui.downloadButton, self.download),
             (ui.importButton, self.importFile),
+            (ui.importFolderButton, self.importFolder),
             (ui.verifyButton, self.verify),
             (ui.deleteButton, self.delete),
             (ui.doctorButton, self.examine),

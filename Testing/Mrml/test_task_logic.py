@@ -201,6 +201,7 @@ def test_a_non_linear_transform_needs_a_word(logic, a_block):
     assert volumeNode.GetParentTransformNode() is transformNode
 
 
+@pytest.mark.slow
 def test_the_real_worker_draws_the_sample_and_measures_it(headless, a_real_worker):
     """The sample comes in the brain window, and its bleed of 25 mL is the largest found, within 2 mL."""
     logic = TaskLogic(headless.scene, "hematoma", a_real_worker)

@@ -19,6 +19,14 @@ TRUTH_ML = 10.0
 SCREENSHOTS = "CTINSIGHT_SCREENSHOTS"
 
 
+def show(standin, project, name):
+    """Load the shared module and the named one where they are not loaded yet; return its widget, shown."""
+    for module in dict.fromkeys(("CTInsight", name)):
+        if module not in slicer.app.moduleManager().modulesNames():
+            standin.load(project / module / f"{module}.py")
+    return standin.select(name)
+
+
 def a_head(name="Head", shape_kji=(12, 40, 40)):
     """Add tissue of 30 HU with a block of blood of 10 mL; its middle lies at (-33, -29, 25) mm."""
     array_kji = np.full(shape_kji, 30, np.int16)

@@ -11,7 +11,7 @@ import pytest
 import qt
 import slicer
 import vtk
-from panel_actions import TRUTH_ML, a_head, clipped, finish, picture, wait
+from panel_actions import TRUTH_ML, a_head, clipped, finish, picture, show, wait
 
 from ctinsight.result import Segmentation
 from ctinsight.volume import Grid
@@ -28,10 +28,7 @@ def widget(standin, project, tmp_path, monkeypatch):
     """Return the module's widget, shown, with a quick worker and an empty model folder."""
     monkeypatch.setenv("CTINSIGHT_MODELS", str(tmp_path / "models"))
     monkeypatch.setenv("CTINSIGHT_SETTINGS", str(tmp_path / "settings.json"))
-    for name, path in (("CTInsight", "CTInsight"), ("HematomaVolume", "HematomaVolume")):
-        if slicer.app.moduleManager().module(name) is None:
-            standin.load(project / path / f"{name}.py")
-    widget = standin.select("HematomaVolume")
+    widget = show(standin, project, "HematomaVolume")
     _worker(widget).command = [sys.executable, str(QUICK_WORKER)]
     yield widget
     if widget.panel.busy:
@@ -423,8 +420,7 @@ def test_the_sample_ends_with_a_shown_result(widget):
 
 def test_a_missing_shared_folder_gives_a_sentence(standin, project, monkeypatch):
     """Without the folder CTInsight the module loads all the same and says what to do."""
-    if slicer.app.moduleManager().module("HematomaVolume") is None:
-        standin.load(project / "HematomaVolume" / "HematomaVolume.py")
+    show(standin, project, "HematomaVolume")
     python = sys.modules["HematomaVolume"]
     monkeypatch.setattr(python, "find_spec", lambda _name: None)
     host = slicer.qMRMLWidget()
