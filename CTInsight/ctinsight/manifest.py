@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ctinsight.errors import WrongUseError
 from ctinsight.version import VERSION
 
 if TYPE_CHECKING:
@@ -71,6 +72,24 @@ def provenance_of(manifest: Mapping[str, Any]) -> Provenance:
         return Provenance(method, names, "; ".join(str(card["sha256"]) for card in cards), version)
     words = str(manifest.get("weights") or "")
     return Provenance(method, words or NO_WEIGHTS, NOT_RECORDED if words else NO_WEIGHTS, version)
+
+
+def refuse_odd_card(card: object) -> None:
+    """Refuse a model card that came from outside and has not what results say of weights.
+
+    Raises
+    ------
+    WrongUseError
+        Neither None nor an object with texts for ``name``, ``version`` and ``sha256``.
+    """
+    keys = ("name", "version", "sha256")
+    if card is None or (isinstance(card, dict) and all(isinstance(card.get(key), str) for key in keys)):
+        return
+    raise WrongUseError(
+        found=f"model_card = {str(card)[:80]}",
+        expected=f"an object with texts for {', '.join(keys)}, or null",
+        remedy="Hand over the model_card of the earlier result's manifest as it is.",
+    )
 
 
 def software_versions(*more: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ctinsight.errors import GeometryError
+from ctinsight.errors import GeometryError, InputRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -103,6 +103,40 @@ class Surface:
     value_name: str
     unit: str
     segment: str = ""
+
+
+def as_labelmap(array_kji: NDArray[Any], shape_kji: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """Return an array that a person's edit left as labels.
+
+    Parameters
+    ----------
+    array_kji
+        (slices, rows, columns) whole numbers from 0 to 255, of any integer type, or bool.
+    shape_kji
+        That of the CT.
+
+    Raises
+    ------
+    GeometryError
+        Another shape.
+    InputRefusedError
+        Fractions, or numbers outside 0 to 255: rounding them would draw another mask, silently.
+    """
+    if array_kji.shape != shape_kji:
+        raise GeometryError(
+            found=f"a labelmap of shape {array_kji.shape} on a grid of {shape_kji}",
+            expected="the same shape",
+            remedy="Resample the labelmap to the CT's grid first.",
+        )
+    whole = array_kji.dtype.kind in "iub"
+    if not whole or int(array_kji.min()) < 0 or int(array_kji.max()) > np.iinfo(np.uint8).max:
+        numbers = f"{array_kji.min()} to {array_kji.max()}" if whole else "not whole numbers"
+        raise InputRefusedError(
+            found=f"a labelmap of type {array_kji.dtype}, {numbers}",
+            expected="whole numbers from 0 to 255",
+            remedy="Export the segments as a binary labelmap.",
+        )
+    return np.asarray(array_kji, dtype=np.uint8)
 
 
 @dataclass(frozen=True, eq=False)

@@ -133,8 +133,10 @@ class Worker:
     def _run(self, request: dict[str, Any]) -> None:
         import numpy as np
 
+        from ctinsight.manifest import refuse_odd_card
         from ctinsight.progress import Progress
         from ctinsight.report.result_json import to_document
+        from ctinsight.result import as_labelmap
 
         identity = request["id"]
         self._sweep_arrays()
@@ -144,7 +146,9 @@ class Worker:
         progress = Progress(lambda event: self._progress(identity, event))
         more = {"prior": read_scan_of(request["prior"], self.folder)} if "prior" in request else {}
         if "labelmap" in request:
-            drawn, known = load_array(request["labelmap"], self.folder), request.get("known", {})
+            known = request.get("known", {})
+            refuse_odd_card(known.get("model_card"))
+            drawn = as_labelmap(load_array(request["labelmap"], self.folder), scan.volume.grid.shape_kji)
             result = task.measure_labelmap(scan, drawn, parameters, known, progress=progress, **more)
         else:
             result = task.run(scan, parameters, progress, **more)
@@ -158,15 +162,8 @@ class Worker:
         )
 
     def _report(self, identity: str | None, error: CTInsightError) -> None:
-        self._emit(
-            "error",
-            identity,
-            kind=type(error).__name__,
-            found=error.found,
-            expected=error.expected,
-            remedy=error.remedy,
-            exit_code=error.exit_code,
-        )
+        said = {key: getattr(error, key) for key in ("found", "expected", "remedy", "exit_code")}
+        self._emit("error", identity, kind=type(error).__name__, **said)
 
     def _emit(self, event: str, identity: str | None, **values: Any) -> None:
         line = json.dumps(

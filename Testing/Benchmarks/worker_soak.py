@@ -70,11 +70,11 @@ def _answer(worker: WorkerProcess) -> dict[str, Any]:
 
 def _overhead(worker: WorkerProcess, case: PhantomCase, repeats: int) -> str:
     scan = Scan(case.volume, Acquisition("phantom"))
-    worker.ping()
-    _answer(worker)
+    _ping(worker)
     fresh_mb = _memory_mb(worker)
     first = _seconds(lambda: _ask(worker, case, {}))
     idle_mb = _memory_mb(worker)
+    ping_ms = [1000 * _seconds(lambda: _ping(worker)) for _ in range(51)]
     run(scan, Parameters())
     direct, through = [], []
     for _ in range(repeats):
@@ -84,6 +84,7 @@ def _overhead(worker: WorkerProcess, case: PhantomCase, repeats: int) -> str:
     return (
         "| what | value |\n|---|---|\n"
         f"| first case of a worker, imports included | {first:.2f} s |\n"
+        f"| a ping, there and back, median of 51 | {statistics.median(ping_ms):.1f} ms |\n"
         f"| direct call, median of {repeats} | {statistics.median(direct):.2f} s |\n"
         f"| later case through the worker, median | {statistics.median(through):.2f} s |\n"
         f"| overhead of the worker, median (range) | {statistics.median(extra_ms):.0f} ms "
@@ -91,6 +92,11 @@ def _overhead(worker: WorkerProcess, case: PhantomCase, repeats: int) -> str:
         f"| memory of the idle worker, just started | {fresh_mb:.0f} MB |\n"
         f"| memory of the idle worker after a case, no model loaded | {idle_mb:.0f} MB |\n"
     )
+
+
+def _ping(worker: WorkerProcess) -> None:
+    worker.ping()
+    _answer(worker)
 
 
 def _seconds(call: Callable[[], object]) -> float:

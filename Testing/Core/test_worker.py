@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from ctinsight.errors import ProcessingFailedError, WrongUseError
+from ctinsight.errors import InputRefusedError, ProcessingFailedError, WrongUseError
+from ctinsight.manifest import refuse_odd_card
+from ctinsight.result import as_labelmap
 from ctinsight.worker import MARKER_FILE, acquisition_of, parse_request, read_scan_of, shorten_log
 from CTInsightLib.WorkerProcess import (
     FOLDER_PREFIX,
@@ -26,6 +28,7 @@ from CTInsightLib.WorkerProcess import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+CARD = {"name": "hematoma-drunet", "version": "1", "sha256": "ab12"}
 FAKE_TASKS = Path(__file__).parent / "fake_tasks.py"
 
 
@@ -308,11 +311,50 @@ def test_an_edited_labelmap_is_measured_and_not_outlined_anew(a_worker: WorkerPr
     array = np.full((2, 3, 4), 40, np.int16)
     labels = np.zeros((2, 3, 4), np.uint8)
     labels.flat[:5] = 1
-    edited = EditedLabelmap(labels, {"model_card": {"name": "a card"}})
+    edited = EditedLabelmap(labels, {"model_card": CARD})
     a_worker.run("fake", array, np.diag([0.5, 0.5, 5.0, 1.0]), parameters={}, edited=edited)
     document = _wait(a_worker)[-1]["document"]
     assert document["findings"][0]["value"] == 5
-    assert document["manifest"]["model_card"] == {"name": "a card"}
+    assert document["manifest"]["model_card"] == CARD
+
+
+def test_an_odd_edit_is_refused_in_words(a_worker: WorkerProcess) -> None:
+    """Half a label is refused before anything is measured."""
+    array = np.full((2, 3, 4), 40, np.int16)
+    edited = EditedLabelmap(np.full((2, 3, 4), 0.5), {})
+    a_worker.run("fake", array, np.diag([0.5, 0.5, 5.0, 1.0]), parameters={}, edited=edited)
+    error = _wait(a_worker)[-1]
+    assert (error["kind"], error["exit_code"]) == ("InputRefusedError", 3)
+    assert "float64" in error["found"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "found"),
+    [
+        (np.full((2, 3, 4), np.nan), "float64"),
+        (np.full((2, 3, 4), 300, np.int16), "300 to 300"),
+        (np.full((2, 3, 4), -1, np.int8), "-1 to -1"),
+        (np.zeros((2, 3, 5), np.uint8), r"\(2, 3, 5\)"),
+    ],
+)
+def test_what_is_no_labelmap_is_never_rounded(labels: Any, found: str) -> None:
+    """Not numbers, labels that do not exist and another grid are named, instead of 0 mL."""
+    with pytest.raises(InputRefusedError, match=found):
+        as_labelmap(labels, (2, 3, 4))
+
+
+@pytest.mark.parametrize("kind", [np.bool_, np.uint8, np.int16, np.uint32, np.int64])
+def test_any_whole_numbers_are_a_labelmap(kind: Any) -> None:
+    """Labels of any integer type become the same labels."""
+    labels = np.arange(24).reshape(2, 3, 4) % 2
+    assert (as_labelmap(labels.astype(kind), (2, 3, 4)) == labels).all()
+
+
+@pytest.mark.parametrize("card", [3, {}, {"name": "x", "version": "1", "sha256": None}])
+def test_a_card_of_no_weights_is_refused(card: Any) -> None:
+    """A result never names weights that its card does not name."""
+    with pytest.raises(WrongUseError, match="model_card"):
+        refuse_odd_card(card)
 
 
 def test_a_job_answers_with_plain_values(a_worker: WorkerProcess) -> None:
@@ -330,3 +372,10 @@ def test_an_unknown_job_is_refused(a_worker: WorkerProcess) -> None:
     error = _wait(a_worker)[-1]
     assert error["event"] == "error"
     assert "doctor" in error["expected"]
+
+
+def test_a_sample_with_an_odd_seed_is_refused(a_worker: WorkerProcess) -> None:
+    """A seed that is no whole number is the caller's mistake, said as one."""
+    a_worker.do("head-phantom", {"seed": "x"})
+    error = _wait(a_worker)[-1]
+    assert (error["kind"], error["found"]) == ("WrongUseError", "seed = 'x'")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ctinsight.errors import WrongUseError
 from ctinsight.phantoms.head import head_grid, head_phantom
 from ctinsight.phantoms.samples import demo_head_spec
 from ctinsight.progress import ProgressEvent
@@ -32,9 +33,19 @@ def draw_head(
     -------
     dict
         ``array``: the file's name; ``ijk_to_ras``: 4 x 4; ``truth_ml``: its volume by formula.
+
+    Raises
+    ------
+    WrongUseError
+        The seed is no whole number.
     """
     tell(ProgressEvent("drawing the sample", 0.0, None))
-    spec = demo_head_spec(int(values.get("seed", 0)))
+    seed = values.get("seed", 0)
+    if type(seed) is not int or seed < 0:
+        raise WrongUseError(
+            found=f"seed = {seed!r}", expected="a whole number, 0 or more", remedy="Correct the seed."
+        )
+    spec = demo_head_spec(seed)
     if values.get("quick"):
         spec = replace(spec, grid=head_grid((2.0, 2.0, 5.0)))
     case = head_phantom(spec)
