@@ -49,6 +49,14 @@ def dcr(
         str | None,
         typer.Option(metavar=_RAS, help="Without --masks: a point on contrast medium in the sac, RAS in mm."),
     ] = None,
+    clinical: Annotated[
+        Path | None,
+        typer.Option(help="Clinical form: CSV (header, a row per case) or JSON; for the difficulty model."),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--weights", help="Difficulty model: installed name (dcr-difficulty-v1) or JSON file."),
+    ] = None,
     window_center: Annotated[
         str | None, typer.Option(metavar=_RAS, help="Middle of the planned opening, RAS in mm.")
     ] = None,
@@ -65,9 +73,13 @@ def dcr(
     from ctinsight.progress import Progress
     from ctinsight.report import refuse_existing, write_result
     from ctinsight.tasks.dcr import Parameters, measure_segmentation, run
+    from ctinsight.tasks.dcr.clinical import case_name, read_clinical
 
+    form = None if clinical is None else read_clinical(clinical, case_name(case))
     parameters = Parameters.from_dict(
         {
+            "clinical": form,
+            "model": model,
             "side": side,
             "sac_point_ras": _point("--sac-point", sac_point),
             "window_center_ras": _point("--window-center", window_center),

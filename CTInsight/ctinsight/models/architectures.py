@@ -60,6 +60,12 @@ def _load_emv(base: str, path: Path, sha256: str | None) -> Loaded:
     return load_emv(path, network, expected_sha256=sha256)
 
 
+def _load_mcresnet(_base: str, path: Path, sha256: str | None) -> Loaded:
+    from ctinsight.models.mcresnet_weights import load_mcresnet
+
+    return load_mcresnet(path, expected_sha256=sha256)
+
+
 def _convert_network(path: Path, name: str, folder: Path) -> ModelCard:
     from ctinsight.models.importers.weights_file import save_weights
 
@@ -79,14 +85,22 @@ def _convert_difficulty(path: Path, name: str, folder: Path) -> ModelCard:
     return convert_difficulty(path, name, folder)
 
 
+def _convert_tabular(path: Path, name: str, folder: Path) -> ModelCard:
+    from ctinsight.models.tabular_weights import convert_tabular
+
+    return convert_tabular(path, name, folder)
+
+
 #: By the catalogue's name, or by what the names of a family begin with.
 _FORMS = {
     "hematoma-drunet": ModelForm(_convert_network, _load_drunet),
     "nodule-emv": ModelForm(_convert_network, _load_emv),
     "lvo-vessels": ModelForm(partial(_convert_nnunet, 3)),
+    "lvo-mcresnet": ModelForm(_convert_network, _load_mcresnet),
     "lvo-mip": ModelForm(partial(_convert_nnunet, 2)),
     "dcr-seg": ModelForm(partial(_convert_nnunet, 3)),
     "dcr-difficulty-v0": ModelForm(_convert_difficulty),
+    "dcr-difficulty-v1": ModelForm(_convert_tabular),
 }
 
 

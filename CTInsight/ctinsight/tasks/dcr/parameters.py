@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ctinsight.errors import WrongUseError
 from ctinsight.finding import Side
+from ctinsight.tasks.dcr.clinical import CASE_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,12 +78,15 @@ class Parameters:
             self.box_size_mm,
             "at least 5 mm along each axis",
         )
+        if self.clinical is not None:
+            kept = {k: v for k, v in self.clinical.items() if k.strip().lower() not in CASE_COLUMNS}
+            object.__setattr__(self, "clinical", kept)
         _refuse_unless(100 <= self.bone_hu <= 1500, "bone_hu", self.bone_hu, "100 to 1500 HU")
         _refuse_unless(-900 <= self.air_hu <= -150, "air_hu", self.air_hu, "-900 to -150 HU")
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Parameters:
-        """Make parameters from plain values such as :meth:`as_dict` gives; what is left out is the default.
+        """Make parameters from plain values; what is left out is the default.
 
         Raises
         ------
@@ -94,9 +99,12 @@ class Parameters:
         return cls(**values)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values for the manifest."""
+        """Return plain values for the manifest, the clinical form without the case's name."""
         values = asdict(self)
         values["side"] = self.side.value if self.side else None
+        values["clinical"] = None if self.clinical is None else dict(self.clinical)
+        # The path of a file can name a person; its SHA-256 stands in the model card.
+        values["model"] = self.model if self.model and Path(self.model).name == self.model else None
         for name in _POINTS:
             values[name] = list(values[name]) if values[name] is not None else None
         return values

@@ -13,7 +13,9 @@ from ctinsight.finding import Check, Finding, MeasuredLine, Outcome, Segment, Si
 from ctinsight.progress import Progress
 from ctinsight.result import CaseResult, Segmentation, Surface
 from ctinsight.tasks.dcr.anatomy import Label, anatomy_of, operated_side
+from ctinsight.tasks.dcr.clinical import clinical_values
 from ctinsight.tasks.dcr.corrected import measure_side
+from ctinsight.tasks.dcr.difficulty import Difficulty, DifficultyInput, assess, load_difficulty
 from ctinsight.tasks.dcr.findings import (
     Presence,
     published_findings,
@@ -25,9 +27,8 @@ from ctinsight.tasks.dcr.findings import (
 from ctinsight.tasks.dcr.osteotomy import plan_osteotomy
 from ctinsight.tasks.dcr.outline import first_labelmap
 from ctinsight.tasks.dcr.parameters import Parameters
-from ctinsight.tasks.dcr.published import published_features
-from ctinsight.tasks.dcr.sensitivity import published_intervals, side_intervals
-from ctinsight.tasks.dcr.statements import manifest_of, statements_of
+from ctinsight.tasks.dcr.sensitivity import published_variants, ranges, side_intervals
+from ctinsight.tasks.dcr.statements import manifest_of, statements_of, weights_of
 from ctinsight.tasks.dcr.suitability import check_anatomy, check_midface_ct
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
     from ctinsight.tasks.dcr.anatomy import Anatomy
     from ctinsight.tasks.dcr.corrected import SideMeasures
+    from ctinsight.tasks.dcr.difficulty import LoadedModel
     from ctinsight.tasks.dcr.osteotomy import OsteotomyPlan
     from ctinsight.volume import Scan
 
@@ -63,14 +65,15 @@ class Measured:
     plan
         The planned opening on the operated side.
     published
-        The 16 published measurements of the operated side, name -> value.
+        The 16 published measurements of the operated side, name -> value: of the masks, of masks one voxel
+        larger, and of smaller ones.
     """
 
     side: Side
     anatomy: Anatomy
     sides: Mapping[Side, SideMeasures]
     plan: OsteotomyPlan | None
-    published: Mapping[str, float | None]
+    published: tuple[Mapping[str, float | None], ...]
 
 
 def run(scan: Scan, parameters: Parameters | None = None, progress: Progress | None = None) -> CaseResult:
@@ -129,7 +132,10 @@ def measure_segmentation(
     GeometryError
         The labelmap is not on the grid of the CT.
     WrongUseError
-        Nothing or something unknown is drawn, or the sac contradicts the stated side.
+        Nothing or something unknown is drawn, the sac or the clinical form contradicts the stated side, or
+        the form does not fit.
+    WeightsMissingError, WrongWeightsError
+        The difficulty model that was asked for is not there, or is another.
     """
     parameters, progress = parameters or Parameters(), progress or Progress()
     progress.report("checking the input", 0.02)
@@ -183,7 +189,7 @@ def measure(anatomy: Anatomy, side: Side, parameters: Parameters) -> Measured:
     sides = {s: measure_side(anatomy.on(s)) for s in (Side.RIGHT, Side.LEFT)}
     own = anatomy.on(side)
     plan = plan_osteotomy(own, sides[side].path, parameters)
-    published = published_features(_with_all_of_image(anatomy, own)).as_dict()
+    published = published_variants(_with_all_of_image(anatomy, own))
     return Measured(side, anatomy, sides, plan, published)
 
 
@@ -196,6 +202,7 @@ def _with_all_of_image(anatomy: Anatomy, own: Anatomy) -> Any:
 
 def _result(request: _Request, labelmap_kji: NDArray[np.integer], progress: Progress) -> CaseResult:
     scan, parameters = request.scan, request.parameters
+    loaded = _loaded(parameters)
     progress.report("finding the sides", 0.2)
     anatomy = anatomy_of(labelmap_kji, scan.volume)
     side = operated_side(anatomy, parameters.side)
@@ -204,20 +211,27 @@ def _result(request: _Request, labelmap_kji: NDArray[np.integer], progress: Prog
     progress.report("measuring with smaller and larger masks", 0.6)
     findings = findings_of(measured)
     own = measured.sides[side]
+    answered = _answered(loaded, measured, parameters)
     features = {s: m.features for s, m in measured.sides.items()}
     divided = anatomy.midline_r_mm is not None
     progress.finish()
     seconds = {k: round(v, 3) for k, v in progress.stage_seconds.items()}
     return CaseResult(
         task=TASK,
-        findings=findings,
-        tables=(side_table(features, side, divided=divided), window_table(measured.plan)),
-        checks=(*request.checks, *check_anatomy(scan, anatomy, side), _other_side(measured)),
+        findings=(*findings, *answered.findings),
+        tables=(side_table(features, side, divided=divided), window_table(measured.plan), *answered.tables),
+        checks=(
+            *request.checks,
+            *check_anatomy(scan, anatomy, side),
+            _other_side(measured),
+            *answered.checks,
+        ),
         segmentation=Segmentation(anatomy.labelmap_kji, scan.volume.grid, SEGMENTS),
         lines=_lines(own, measured.plan, parameters),
-        statements=statements_of(parameters, clicked=request.clicked),
+        statements=(*statements_of(loaded, clicked=request.clicked), *answered.statements),
         manifest={
             **manifest_of(scan, parameters, clicked=request.clicked),
+            **weights_of(answered.card),
             "operated_side": side.value,
             "midline_r_mm": anatomy.midline_r_mm,
             "stage_seconds": seconds,
@@ -226,14 +240,26 @@ def _result(request: _Request, labelmap_kji: NDArray[np.integer], progress: Prog
     )
 
 
+def _loaded(parameters: Parameters) -> LoadedModel | None:
+    """Load the difficulty model before anything is computed, and check the form against the side."""
+    clinical_values(parameters.clinical or {}, parameters.side)
+    return None if parameters.model is None else load_difficulty(parameters.model)
+
+
+def _answered(loaded: LoadedModel | None, measured: Measured, parameters: Parameters) -> Difficulty:
+    if loaded is None:
+        return Difficulty((), (), (), (), {})
+    return assess(loaded, DifficultyInput(parameters.clinical, measured.published, measured.side))
+
+
 def findings_of(measured: Measured) -> tuple[Finding, ...]:
     """Word everything about the operated side, thickness first, each with its range."""
     own = measured.anatomy.on(measured.side)
     presence = Presence(bool(own.sac_kji.any()), bool(own.maxilla_kji.any()), bool(own.nasal_kji.any()))
     side = Finding("operated_side", "Operated side", measured.side.value, note="the patient's own")
     corrected = side_findings(measured.sides[measured.side].features, side_intervals(own), presence)
-    ranges = published_intervals(_with_all_of_image(measured.anatomy, own))
-    published = published_findings(measured.published, ranges, presence)
+    base, larger, smaller = measured.published
+    published = published_findings(base, ranges(base, larger, smaller), presence)
     return (*corrected, side, *window_findings(measured.plan), *published)
 
 

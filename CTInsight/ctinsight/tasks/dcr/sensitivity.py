@@ -24,8 +24,13 @@ VANISHES = "not measurable when the masks are one voxel smaller"
 
 def published_intervals(masks: LabelledMasks) -> dict[str, Interval | None]:
     """Return for each published measurement its range, or ``None`` where it vanishes in smaller masks."""
+    return ranges(*published_variants(masks))
+
+
+def published_variants(masks: LabelledMasks) -> tuple[dict[str, float | None], ...]:
+    """Return the published measurements of the masks, of larger and of smaller ones."""
     cut = masks.cut_out()
-    return _ranges(*(published_features(m).as_dict() for m in (cut, _changed(cut, 1), _changed(cut, -1))))
+    return tuple(published_features(m).as_dict() for m in (cut, _changed(cut, 1), _changed(cut, -1)))
 
 
 def side_intervals(side: Anatomy) -> dict[str, Interval | None]:
@@ -33,7 +38,7 @@ def side_intervals(side: Anatomy) -> dict[str, Interval | None]:
     cut = cropped(side)
     if cut is None:
         return {}
-    return _ranges(*(measure_side(m).features.as_dict() for m in (cut, _changed(cut, 1), _changed(cut, -1))))
+    return ranges(*(measure_side(m).features.as_dict() for m in (cut, _changed(cut, 1), _changed(cut, -1))))
 
 
 def _changed(masks: _Masks, voxels: int) -> _Masks:
@@ -42,11 +47,12 @@ def _changed(masks: _Masks, voxels: int) -> _Masks:
     return replace(masks, **changed)
 
 
-def _ranges(
+def ranges(
     base: Mapping[str, float | None],
     larger: Mapping[str, float | None],
     smaller: Mapping[str, float | None],
 ) -> dict[str, Interval | None]:
+    """Return for each measurement its range, or ``None`` where it vanishes in one of them."""
     found: dict[str, Interval | None] = {}
     for name, value in base.items():
         values = [v for v in (value, larger[name], smaller[name]) if v is not None]

@@ -8,6 +8,9 @@ from ctinsight import RESEARCH_USE_ONLY
 from ctinsight.manifest import input_facts, software_versions
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ctinsight.tasks.dcr.difficulty import LoadedModel
     from ctinsight.tasks.dcr.parameters import Parameters
     from ctinsight.volume import Scan
 
@@ -29,11 +32,19 @@ CLICKED = "The masks came from a click and thresholds: look at them and correct 
 NOT_SEGMENTED = "Sac, bone and nasal cavity were not found by a network; no weights were used."
 
 
-def statements_of(parameters: Parameters, *, clicked: bool) -> tuple[str, ...]:
+def statements_of(loaded: LoadedModel | None, *, clicked: bool) -> tuple[str, ...]:
     """Return the limits of one run, in words."""
-    del parameters
     first = (CLICKED,) if clicked else ()
-    return (RESEARCH_USE_ONLY, *first, SIDES, PUBLISHED, INTERVAL, WINDOW, NOT_SEGMENTED)
+    last = (NOT_SEGMENTED,) if loaded is None else ()
+    return (RESEARCH_USE_ONLY, *first, SIDES, PUBLISHED, INTERVAL, WINDOW, *last)
+
+
+def weights_of(card: Mapping[str, Any]) -> dict[str, Any]:
+    """Say which weights answered; nothing where none did."""
+    if not card:
+        return {}
+    name = f"{card['model']} ({card['name']} {card['version']}, SHA-256 {str(card['sha256'])[:12]})"
+    return {"tier": "with weights", "weights": name, "model_card": dict(card)}
 
 
 def manifest_of(scan: Scan, parameters: Parameters, *, clicked: bool) -> dict[str, Any]:
