@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 #: Where the headers of our stand-ins lie in a checkout of Slicer.
-_FOLDERS = ("Base/QTCore", "Base/QTGUI", "Libs/MRML/Widgets", "Modules/Loadable/*/Widgets")
+_FOLDERS = ("Base/QTCore", "Base/QTGUI", "Base/QTApp", "Libs/MRML/Widgets", "Modules/Loadable/*/Widgets")
 #: What Python's side adds to the C++ class, said by PythonQt's decorators and Qt's own base classes.
 _KNOWN_ELSEWHERE = {
     "qSlicerApplication": {

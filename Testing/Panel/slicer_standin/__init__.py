@@ -44,7 +44,7 @@ class Standin:
         """Show a module as a user would, and return its Python widget."""
         import slicer
 
-        slicer.app._window.findChild("QToolBar", "ModuleSelectorToolBar").selectModule(name)
+        slicer.util.selectModule(name)
         slicer.app._window.show()
         return slicer.app.moduleManager().module(name).widgetRepresentation().self()
 

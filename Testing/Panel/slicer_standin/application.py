@@ -195,7 +195,7 @@ def start(folder: Path) -> qSlicerApplication:
     slicer.mrmlScene = slicer.app.mrmlScene()
     modules.add_core_modules()
     modules.follow_subject_hierarchy(slicer.mrmlScene)
-    slicer.app._window = modules.main_window()
+    slicer.app._window = modules.qSlicerMainWindow()
     return slicer.app
 
 

@@ -167,30 +167,34 @@ class qSlicerModuleSelectorToolBar(QtWidgets.QToolBar):
         self.moduleSelected.emit(name)
 
 
+class qSlicerMainWindow(QtWidgets.QMainWindow):
+    """A window with a module panel, a module selector and a status bar."""
+
+    def __init__(self):
+        super().__init__()
+        self.objectName = "qSlicerMainWindow"
+        self.windowTitle = "Test stand-in (not 3D Slicer)"
+        self._selector, self._panel = qSlicerModuleSelectorToolBar(self), QtWidgets.QScrollArea()
+        self.addToolBar(self._selector)
+        self._panel.objectName = "ModulePanel"
+        self._panel.widgetResizable = True
+        self.setCentralWidget(self._panel)
+        self.statusBar().objectName = "StatusBar"
+        self.resize(480, 900)
+
+    def moduleSelector(self):
+        """Return the list of modules."""
+        return self._selector
+
+
 for _class in (
     qSlicerAbstractCoreModule,
+    qSlicerMainWindow,
     qSlicerScriptedLoadableModule,
     qSlicerScriptedLoadableModuleWidget,
     qSlicerModuleSelectorToolBar,
 ):
     setattr(slicer, _class.__name__, _class)
-
-
-def main_window():
-    """Return a main window with a module panel, a module selector and a status bar."""
-    window = QtWidgets.QMainWindow()
-    window.objectName = "qSlicerMainWindow"
-    window.windowTitle = "Test stand-in (not 3D Slicer)"
-    toolbar = qSlicerModuleSelectorToolBar(window)
-    toolbar.objectName = "ModuleSelectorToolBar"
-    window.addToolBar(toolbar)
-    panel = QtWidgets.QScrollArea()
-    panel.objectName = "ModulePanel"
-    panel.widgetResizable = True
-    window.setCentralWidget(panel)
-    window.statusBar().objectName = "StatusBar"
-    window.resize(480, 900)
-    return window
 
 
 def add_core_modules() -> None:
@@ -252,19 +256,34 @@ def load_scripted_module(path: Path):
 def follow_subject_hierarchy(scene) -> None:
     """Give each stored node its item in the subject hierarchy, as a Qt plugin of the application does."""
 
+    def wanted(node) -> bool:
+        return node is not None and node.IsA("vtkMRMLStorableNode") and not node.GetHideFromEditors()
+
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def added(_caller, _event, node):
-        hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
-        wanted = node is not None and node.IsA("vtkMRMLStorableNode") and not node.GetHideFromEditors()
-        if hierarchy is not None and wanted and not hierarchy.GetItemByDataNode(node):
-            hierarchy.CreateItem(hierarchy.GetSceneItemID(), node)
+        # While a scene is read there may be two hierarchies, which asking for one would merge too early.
+        if wanted(node) and not scene.IsImporting():
+            _add_item(scene, node)
 
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def removed(_caller, _event, node):
-        hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
-        item = hierarchy.GetItemByDataNode(node) if hierarchy is not None and node is not None else 0
-        if item:
-            hierarchy.RemoveItem(item, False)
+        if wanted(node) and not scene.IsImporting() and not scene.IsClosing():
+            hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+            item = hierarchy.GetItemByDataNode(node)
+            if item:
+                hierarchy.RemoveItem(item, False)
+
+    def imported(_caller, _event):
+        for node in slicer.util.getNodesByClass("vtkMRMLStorableNode"):
+            if wanted(node):
+                _add_item(scene, node)
 
     scene.AddObserver(scene.NodeAddedEvent, added)
     scene.AddObserver(scene.NodeAboutToBeRemovedEvent, removed)
+    scene.AddObserver(scene.EndImportEvent, imported)
+
+
+def _add_item(scene, node) -> None:
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    if not hierarchy.GetItemByDataNode(node):
+        hierarchy.CreateItem(hierarchy.GetSceneItemID(), node)

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import slicer
 from PySide6 import QtCore, QtGui
 
+from slicer_standin.views import VIEW_PX
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 CAPTION = "rendered in the test stand-in, not in Slicer"
 _PANEL_PX = (460, 860)
-_VIEW_PX = (520, 428)
 _MARGIN_PX = 4
 _CAPTION_PX = 24
 
@@ -33,14 +34,14 @@ def save_screenshot(path: Path, *, views: bool = True) -> Path:
         The picture.
     """
     slicer.app.processEvents()
-    width = _PANEL_PX[0] + _VIEW_PX[0] + 3 * _MARGIN_PX
+    width = _PANEL_PX[0] + VIEW_PX[0] + 3 * _MARGIN_PX
     image = QtGui.QImage(width, _PANEL_PX[1] + _CAPTION_PX, QtGui.QImage.Format_RGB32)
     image.fill(QtGui.QColor("#303030"))
     painter = QtGui.QPainter(image)
     painter.drawPixmap(_MARGIN_PX, 0, _panel_picture())
     left = _PANEL_PX[0] + 2 * _MARGIN_PX
     for row, picture in enumerate(_view_pictures(views)):
-        painter.drawImage(left, row * (_VIEW_PX[1] + _MARGIN_PX), picture)
+        painter.drawImage(left, row * (VIEW_PX[1] + _MARGIN_PX), picture)
     painter.setPen(QtGui.QColor("white"))
     caption = QtCore.QRect(0, _PANEL_PX[1], width, _CAPTION_PX)
     painter.drawText(caption, QtCore.Qt.AlignCenter, CAPTION)
@@ -63,7 +64,7 @@ def _panel_picture():
 
 def _view_pictures(views: bool):
     if not views:
-        blank = QtGui.QImage(*_VIEW_PX, QtGui.QImage.Format_RGB32)
+        blank = QtGui.QImage(*VIEW_PX, QtGui.QImage.Format_RGB32)
         blank.fill(QtGui.QColor("black"))
         painter = QtGui.QPainter(blank)
         painter.setPen(QtGui.QColor("white"))
@@ -71,4 +72,4 @@ def _view_pictures(views: bool):
         painter.end()
         return [blank, blank]
     layout = slicer.app.layoutManager()
-    return [layout.sliceWidget("Red")._picture(*_VIEW_PX), layout.threeDWidget(0)._picture(*_VIEW_PX)]
+    return [layout.sliceWidget("Red")._picture(*VIEW_PX), layout.threeDWidget(0)._picture(*VIEW_PX)]

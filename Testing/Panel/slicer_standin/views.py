@@ -10,6 +10,8 @@ from PySide6 import QtCore, QtGui
 from PySide6.QtCore import Property, Signal
 from vtk.util.numpy_support import vtk_to_numpy
 
+#: Width and height of a view when nobody asks for others.
+VIEW_PX = (520, 428)
 _SLICES = {"Red": "Axial", "Yellow": "Sagittal", "Green": "Coronal"}
 _SLICE_MANAGERS = (
     "vtkMRMLModelSliceDisplayableManager",
@@ -82,6 +84,7 @@ class qMRMLSliceWidget(QtCore.QObject):
         self._node = self._logic.AddSliceNode(name)
         self._node.SetOrientation(orientation)
         self._node.SetMappedInLayout(1)
+        self._logic.ResizeSliceNode(*VIEW_PX)
         self._view = _View(
             self._node, _SLICE_MANAGERS, slicer.vtkMRMLSliceViewDisplayableManagerFactory, application
         )
