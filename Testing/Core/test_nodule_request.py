@@ -105,6 +105,11 @@ WRONG = {
     "a misspelt item": {"nodules": [{"ras_mm": [1, 2, 3], "spiculated": True}]},
     "a misspelt patient": {"patient": {"Age": 64}},
     "patient as list": {"patient": [64]},
+    "an age of 400 digits": {"patient": {"age_years": 10**400}},
+    "a count of 400 digits": {"patient": {"nodule_count": 10**400}},
+    "days of 400 digits": {"prior": {"interval_days": 10**400}},
+    "a place of 400 digits": {"nodules": [{"ras_mm": [10**400, 2, 3]}]},
+    "a threshold of 400 digits": {"solid_threshold_hu": 10**400},
     "an unknown name": {"nodule": []},
     "days of the wrong kind": {"prior": {"interval_days": "90"}},
     "negative days": {"prior": {"interval_days": -90}},
@@ -125,9 +130,11 @@ def test_a_misfit_is_refused_in_three_sentences(more):
     assert len(entry["found"]) < 300
 
 
-@pytest.mark.parametrize("text", ["", "[1]", "{", '{"a": NaN}', "[" * 100_000, "\xff\xfe"])
+@pytest.mark.parametrize(
+    "text", ["", "[1]", "{", '{"a": NaN}', '{"a": 1, "a": 2}', "[" * 100_000, "\xff\xfe"]
+)
 def test_a_file_that_is_no_request(tmp_path, text):
-    """Broken JSON, a list, NaN, depth without end, another encoding, and no file at all."""
+    """Broken JSON, a list, NaN, a name twice, depth without end, another encoding, and no file at all."""
     path = tmp_path / "request.json"
     path.write_bytes(text.encode("latin-1"))
     with pytest.raises(WrongUseError):

@@ -80,7 +80,8 @@ Suspicious = Annotated[
     list[str] | None, typer.Option(metavar=_YES_NO, help="Particularly suspicious morphology (Fleischner).")
 ]
 SuspiciousFeature = Annotated[
-    list[str] | None, typer.Option(metavar="N=WORDS", help="A feature for Lung-RADS 4X, in words.")
+    list[str] | None,
+    typer.Option(metavar="N=WORDS", help="Features for Lung-RADS 4X, in words; several with ;"),
 ]
 JuxtapleuralBenign = Annotated[
     list[str] | None, typer.Option(metavar=_YES_NO, help="At the pleura, smooth, oval or triangular.")
@@ -303,7 +304,7 @@ def _plain(item: str, value: Any, flag: str) -> Any:
 
     question = PATIENT_QUESTIONS.get(item) or NODULE_QUESTIONS[item]
     if question.kind == "words":
-        return [value]
+        return [part.strip() for part in str(value).split(";")]
     if question.kind == "whole-number":
         return int(value) if float(value).is_integer() else value
     if question.kind == "number":

@@ -12,16 +12,19 @@ if TYPE_CHECKING:
     from ctinsight.finding import Finding, Table
     from ctinsight.result import CaseResult
 
-_ANSWERS = re.compile(
-    r"nodule_\d+_(brock|mayo|lung_rads|fleischner|emv_|volume_change|diameter_change|volume_doubling"
-    r"|mass_doubling|match_|agreement)"
-)
 _WIDTH = 18
 
 
+#: Measures that are worth a line on the screen; the rest stands in measurements.csv.
+_SHOWN = re.compile(
+    r"nodule_\d+_(mean_diameter_mm|volume_mm3|type|solid_diameter_mm|mean_hu|mass_mg|calcification|fat"
+    r"|pleura_distance_mm|recentred_mm)$|nodule_count$"
+)
+
+
 def measured_only(result: CaseResult) -> CaseResult:
-    """Leave out the findings that :func:`answer_lines` words."""
-    kept = tuple(finding for finding in result.findings if not _ANSWERS.match(finding.key))
+    """Leave out the findings that :func:`answer_lines` words, and measures of minor interest."""
+    kept = tuple(finding for finding in result.findings if _SHOWN.match(finding.key))
     return replace(result, findings=kept)
 
 
@@ -33,7 +36,7 @@ def answer_lines(result: CaseResult) -> tuple[str, ...]:
     for n in numbers:
         lines.append(f"Nodule {n}, each source by itself:")
         lines += [f"  {line}" for line in _lines(result, tables, int(n or 0))]
-    return tuple(lines)
+    return (*lines, "Every measure, input and note stands in result.json and measurements.csv.")
 
 
 def _lines(result: CaseResult, tables: dict[str, Table], number: int) -> Iterator[str]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ctinsight.errors import (
     DependencyMissingError,
+    InputRefusedError,
     TermsNotAcceptedError,
     WeightsMissingError,
     WrongWeightsError,
@@ -145,7 +147,8 @@ def answer_with(
             orders[n] = scorer.order_sensitivity(volume, answer)
         if options.click_sensitivity:
             progress.report(f"moving the centre of nodule {n}", 0.93)
-            clicks[n] = scorer.click_sensitivity(volume, answer.cube.center_ras)
+            with suppress(InputRefusedError):  # a moved centre left the image: the nodule lies at its edge
+                clicks[n] = scorer.click_sensitivity(volume, answer.cube.center_ras)
     return NetworkAnswers(answers, orders, clicks, seconds)
 
 

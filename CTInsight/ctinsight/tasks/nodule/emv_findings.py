@@ -175,4 +175,7 @@ def network_statements(found: NetworkAnswers, networks: Networks, options: Netwo
     said += dict.fromkeys(
         note for answer in found.answers.values() for note in answer.notes if note not in answer.cube.notes
     )
+    unmoved = [str(n) for n in found.answers if options.click_sensitivity and n not in found.clicks]
+    if unmoved:
+        said.append(f"Clicks were not moved in nodule {', '.join(unmoved)}: the image ends within 3 mm.")
     return (*said, WHAT_IF) if options.prevalences else tuple(said)

@@ -195,7 +195,7 @@ def from_plain(kind: type[Any], values: object, where: str) -> Any:
             expected="an object with named values",
             remedy="See docs/nodule-request.md.",
         )
-    unknown = sorted(str(name)[:40] for name in values.keys() - set(known))
+    unknown = sorted(repr(name)[:40] for name in values.keys() - set(known))
     if unknown:
         raise WrongUseError(
             found=f"{where}: {', '.join(unknown)}",
@@ -227,7 +227,8 @@ def _refuse_misfits(items: Any, questions: Mapping[str, Question]) -> None:
 
 
 def _refuse_unless_number(question: Question, value: Any) -> None:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    number = number and abs(value) < 1e6 and math.isfinite(value)
     if not number or (question.kind == "whole-number" and value != int(value)):
         raise WrongUseError(
             found=f"{question.flag} {str(value)[:MOST_LETTERS]!r}",

@@ -163,7 +163,7 @@ class Parameters:
             if given.get(name) is not None:
                 given[name] = from_plain(kind, given[name], name)
         known = [f.name for f in fields(cls)]
-        unknown = sorted(str(name)[:40] for name in given.keys() - set(known))
+        unknown = sorted(repr(name)[:40] for name in given.keys() - set(known))
         _refuse_unless(not unknown, "parameters", ", ".join(unknown), "only " + ", ".join(known))
         return cls(**{name: value for name, value in given.items() if value is not None})
 
@@ -228,7 +228,7 @@ def _located(nodules: Any, prior: Any) -> dict[str, Any]:
 
 def _prior_options(nodules: list[dict[str, Any]], prior: Any) -> PriorOptions:
     _refuse_unless(isinstance(prior, dict), "prior", str(prior)[:80], "an object with named values")
-    unknown = sorted(str(name)[:40] for name in prior.keys() - {"interval_days"})
+    unknown = sorted(repr(name)[:40] for name in prior.keys() - {"interval_days"})
     _refuse_unless(not unknown, "prior", ", ".join(unknown), "only interval_days, beside the image itself")
     there = [
         key for key in ("prior_ras_mm", "prior_ijk") if any(entry.get(key) is not None for entry in nodules)
@@ -285,4 +285,6 @@ def _band(name: str, value: Any) -> tuple[float, float]:
 
 def _refuse_unless(good: bool, name: str, value: object, expected: str) -> None:
     if not good:
-        raise WrongUseError(found=f"{name} = {value}", expected=expected, remedy="Correct this option.")
+        raise WrongUseError(
+            found=f"{name} = {str(value)[:80]}", expected=expected, remedy="Correct this option."
+        )

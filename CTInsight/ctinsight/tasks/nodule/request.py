@@ -57,7 +57,8 @@ def load_request(path: Path) -> Request:
             content = stream.read(MOST_BYTES + 1)
         if len(content) > MOST_BYTES:
             raise _wrong(found=f"{path.name}: more than {MOST_BYTES} bytes")
-        document = json.loads(content.decode("utf-8-sig"), parse_constant=_no_constant)
+        text = content.decode("utf-8-sig")
+        document = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_no_doubles)
     except OSError as error:
         raise _wrong(found=f"{path.name}: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
@@ -144,6 +145,15 @@ def _no_constant(text: str) -> float:
     # NaN and Infinity are no JSON; Python reads them all the same.
     msg = f"{text} is no number"
     raise ValueError(msg)
+
+
+def _no_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    # Python would take the last of two and pass over the first.
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        msg = "a name stands twice in one object"
+        raise ValueError(msg)
+    return found
 
 
 def _wrong(*, found: str, expected: str = "") -> WrongUseError:
