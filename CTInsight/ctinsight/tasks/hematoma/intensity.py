@@ -108,7 +108,9 @@ class BrainTissue:
     spread_hu: float
 
 
-def cut_to_brain(volume: Volume, brain_kji: NDArray[np.bool_], *, margin_voxels: int = 1) -> Head:
+def cut_to_brain(
+    volume: Volume, brain_kji: NDArray[np.bool_], *, margin_voxels: int | tuple[int, ...] = 1
+) -> Head:
     """Cut a volume to the box of its brain mask.
 
     Parameters
@@ -117,6 +119,8 @@ def cut_to_brain(volume: Volume, brain_kji: NDArray[np.bool_], *, margin_voxels:
         The CT.
     brain_kji
         (slices, rows, columns), bool.
+    margin_voxels
+        Voxels around that box, one number or one per array axis.
 
     Raises
     ------

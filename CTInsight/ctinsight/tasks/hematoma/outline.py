@@ -10,6 +10,7 @@ import numpy as np
 from ctinsight.errors import WrongUseError
 from ctinsight.measure import dilate
 from ctinsight.tasks.hematoma.active_contour import active_contour
+from ctinsight.tasks.hematoma.along_skull import complete_along_skull, margins_of
 from ctinsight.tasks.hematoma.blood_classes import fuzzy_mask
 from ctinsight.tasks.hematoma.cleanup import clean_up, fill_holes
 from ctinsight.tasks.hematoma.intensity import cut_to_brain
@@ -79,7 +80,7 @@ def outline_blood(volume: Volume, brain_kji: NDArray[np.bool_], parameters: Para
     WrongUseError
         A click outside the brain, or on tissue unlike blood.
     """
-    head = cut_to_brain(volume, brain_kji)
+    head = cut_to_brain(volume, brain_kji, margin_voxels=margins_of(volume.grid.spacing_kji_mm))
     facts: dict[str, Any] = {
         "tissue_hu": head.tissue.mode_hu,
         "tissue_spread_hu": head.tissue.spread_hu,
@@ -88,14 +89,18 @@ def outline_blood(volume: Volume, brain_kji: NDArray[np.bool_], parameters: Para
     raw, more = _raw_mask(head, parameters)
     facts |= more
     if parameters.point_ras is not None:
-        return Outline(head.whole(_filled(raw, head, parameters)), facts=facts)
+        return Outline(head.whole(_finished(raw, head, parameters)), facts=facts)
     cleaned = clean_up(raw, head, parameters.clean_up)
     refused = tuple(region for region in cleaned.regions if region.refused)
-    return Outline(head.whole(_filled(cleaned.mask_kji, head, parameters)), refused, facts)
+    return Outline(head.whole(_finished(cleaned.mask_kji, head, parameters)), refused, facts)
 
 
-def _filled(mask_kji: NDArray[np.bool_], head: Head, parameters: Parameters) -> NDArray[np.bool_]:
-    return np.asarray(fill_holes(mask_kji, parameters.hole_rule) & head.brain_kji)
+def _finished(mask_kji: NDArray[np.bool_], head: Head, parameters: Parameters) -> NDArray[np.bool_]:
+    filled = np.asarray(fill_holes(mask_kji, parameters.hole_rule) & head.brain_kji)
+    if parameters.range_hu is not None:
+        # A fixed range is taken at its word: what shares a voxel with bone lies above it.
+        return filled
+    return complete_along_skull(filled, head, follow=parameters.point_ras is None)
 
 
 def _raw_mask(head: Head, parameters: Parameters) -> tuple[NDArray[np.bool_], dict[str, Any]]:

@@ -203,7 +203,7 @@ def _grow(
     distance = ndimage.distance_transform_edt(~core, sampling=head.spacing_kji_mm)
     ring = (distance > RING_MM[0]) & (distance <= RING_MM[1]) & brain & ~every_core
     blood_hu = core_value_hu(head.hu_kji[box], core, head.spacing_kji_mm)
-    limits = range_hu or (RegionRange(blood_hu, _beside_hu(head, smooth[ring])).lower_hu, np.inf)
+    limits = range_hu or (RegionRange(blood_hu, tissue_beside_hu(head, smooth[ring])).lower_hu, np.inf)
     allowed = (smooth >= limits[0]) & (smooth <= limits[1]) & brain & (distance <= GROWTH_MM)
     allowed &= belongs_at_the_skull(head, box, distance)
     return connected_to(core, allowed)
@@ -225,7 +225,8 @@ def connected_to(start_kji: NDArray[np.bool_], allowed_kji: NDArray[np.bool_]) -
     return np.isin(labels, touched[touched > 0])
 
 
-def _beside_hu(head: Head, ring_hu: NDArray[np.float32]) -> float:
+def tissue_beside_hu(head: Head, ring_hu: NDArray[np.float32]) -> float:
+    """Return the median HU of the tissue beside a bleed, kept near that of brain; brain's own for too few."""
     mode = head.tissue.mode_hu
     if ring_hu.size < 20:
         return mode
