@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -33,6 +34,22 @@ def lvo(
     despite_bleed: Annotated[
         bool, typer.Option("--despite-bleed", help="Go on although a bleed was seen; the result says so.")
     ] = False,
+    vessels: Annotated[
+        Path | None,
+        typer.Option(
+            help="Labelmap of vessels: 1 terminal ICA, 2 M1, 3 M2, 4 other. Gives their projection."
+        ),
+    ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(help="McResNet weights, or lvo-mcresnet for installed ones; needs --vessels."),
+    ] = None,
+    counterfactual: Annotated[
+        bool, typer.Option("--counterfactual", help="Also score with each prior withheld.")
+    ] = False,
+    sensitivity: Annotated[float | None, typer.Option(help="Of these weights, 0 to 1; for PPV, NPV.")] = None,
+    specificity: Annotated[float | None, typer.Option(help="Of these weights, 0 to 1; for PPV, NPV.")] = None,
+    prevalence: Annotated[float | None, typer.Option(help="In your patients, 0 to 1; for PPV, NPV.")] = None,
     series: Series = None,
     allow_gaps: AllowGaps = False,
     overwrite: Overwrite = False,
@@ -49,6 +66,12 @@ def lvo(
             "deformable": deformable,
             "as_published": as_published,
             "despite_bleed": despite_bleed,
+            "vessels": vessels,
+            "weights": weights,
+            "counterfactual": counterfactual,
+            "sensitivity": sensitivity,
+            "specificity": specificity,
+            "prevalence": prevalence,
         }
     )
     refuse_current_folder(out)

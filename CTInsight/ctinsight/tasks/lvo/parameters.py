@@ -84,6 +84,10 @@ class Parameters:
         projection is shown, and the network needs it.
     weights
         File of McResNet weights, or the name of an installed variant; None leaves the network out.
+    counterfactual
+        Also score with each prior channel withheld; three times the network's seconds more.
+    sensitivity, specificity, prevalence
+        Of the network for your patients, 0 to 1, as you know them; all three give PPV and NPV.
     """
 
     template: TemplateChoice = TemplateChoice.MNI
@@ -95,12 +99,16 @@ class Parameters:
     evidence: EvidenceRules = field(default_factory=EvidenceRules)
     vessels: Path | None = None
     weights: Path | None = None
+    counterfactual: bool = False
+    sensitivity: float | None = None
+    specificity: float | None = None
+    prevalence: float | None = None
 
     def __post_init__(self) -> None:
         choices = [choice.value for choice in TemplateChoice]
         _refuse_unless(self.template in choices, "template", self.template, "one of " + ", ".join(choices))
         object.__setattr__(self, "template", TemplateChoice(self.template))
-        for name in ("deformable", "as_published", "despite_bleed"):
+        for name in ("deformable", "as_published", "despite_bleed", "counterfactual"):
             value = getattr(self, name)
             _refuse_unless(isinstance(value, bool), name, value, "true or false")
         score = self.least_registration_score
@@ -108,6 +116,10 @@ class Parameters:
         for name, kind in _GROUPS.items():
             value = getattr(self, name)
             _refuse_unless(isinstance(value, kind), name, value, "values by name")
+        for name in ("sensitivity", "specificity", "prevalence"):
+            value = getattr(self, name)
+            fits = value is None or (_is_number(value) and 0 <= value <= 1)
+            _refuse_unless(fits, name, value, "a number from 0 to 1")
         for name in ("vessels", "weights"):
             value = getattr(self, name)
             _refuse_unless(value is None or isinstance(value, Path), name, value, "a file name")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,6 +26,18 @@ from ctinsight.tasks.lvo.findings import (
     labelmap_of,
     landmark_table,
     segments_of,
+)
+from ctinsight.tasks.lvo.occlusion import (
+    ORIENTATION,
+    SCORE,
+    Occlusion,
+    channel_images,
+    occlusion_findings,
+    occlusion_table,
+    require_inputs,
+    score_occlusion,
+    vessel_mip,
+    vessels_on,
 )
 from ctinsight.tasks.lvo.parameters import Parameters
 from ctinsight.tasks.lvo.statements import manifest_of, statements_of
@@ -80,6 +92,7 @@ class Gathered:
     rows: tuple[SideBySide, ...] = ()
     layers: tuple[Layer, ...] = ()
     images: tuple[ImageLayer, ...] = ()
+    occlusion: Occlusion | None = None
 
 
 def run(scan: Scan, parameters: Parameters | None = None, progress: Progress | None = None) -> CaseResult:
@@ -109,6 +122,7 @@ def run(scan: Scan, parameters: Parameters | None = None, progress: Progress | N
         A stage could not finish.
     """
     parameters, progress = parameters or Parameters(), progress or Progress()
+    require_inputs(parameters)
     return conclude(prepare(scan, parameters, progress), progress)
 
 
@@ -123,18 +137,25 @@ def conclude(case: Prepared, progress: Progress) -> CaseResult:
     grid = scan.volume.grid
     return CaseResult(
         task=TASK,
-        findings=findings_of(gathered.evidence, gathered.rows, case.alignment),
+        findings=(
+            *findings_of(gathered.evidence, gathered.rows, case.alignment),
+            *occlusion_findings(gathered.occlusion, parameters),
+        ),
         tables=(
             candidate_table(gathered.evidence),
+            *occlusion_table(gathered.occlusion),
             corridor_table(gathered.evidence),
             territory_table(gathered.rows),
             landmark_table(landmarks(case.template.name)),
         ),
-        checks=case.checks,
+        checks=(*case.checks, *_network_checks(gathered.occlusion)),
         segmentation=Segmentation(labelmap_of(gathered.evidence, grid.shape_kji), grid, segments_of()),
         lines=tuple(c.line for c in gathered.evidence.candidates) if gathered.evidence else (),
-        statements=statements_of(parameters, case.template, thick=thick, bleed=bleed),
-        manifest={**manifest_of(scan, parameters, case.alignment, case.template), "stage_seconds": seconds},
+        statements=(
+            *statements_of(parameters, case.template, thick=thick, bleed=bleed),
+            *((SCORE, ORIENTATION) if gathered.occlusion else ()),
+        ),
+        manifest={**_manifest(case, gathered.occlusion), "stage_seconds": seconds},
         layers=(_halves(case), *gathered.layers),
         images=(_difference_image(case), *gathered.images),
     )
@@ -183,9 +204,33 @@ def _gather(case: Prepared, progress: Progress) -> Gathered:
     evidence = gather_evidence(site, case.parameters.evidence)
     layers = territory_layers(labels, volume.grid, template.territories)
     progress.report("bringing the prior to the patient", 0.9)
-    percent = np.rint(100 * prior_of(case)).astype(np.uint8)
+    prior = prior_of(case)
+    percent = np.rint(100 * prior).astype(np.uint8)
     meaning = "share of MCA territory around each voxel, percent; smoothed by 8 mm, both sides alike"
-    return Gathered(evidence, rows, layers, (ImageLayer("mca_prior", volume.with_array(percent), meaning),))
+    images: tuple[ImageLayer, ...] = (ImageLayer("mca_prior", volume.with_array(percent), meaning),)
+    occlusion = None
+    if case.parameters.vessels is not None:
+        vessels = vessels_on(case.parameters.vessels, volume.grid)
+        images += (vessel_mip(volume, vessels),)
+        if case.parameters.weights is not None:
+            occlusion = score_occlusion(case, vessels, prior, progress)
+            images += channel_images(occlusion)
+    return Gathered(evidence, rows, layers, images, occlusion)
+
+
+def _network_checks(occlusion: Occlusion | None) -> tuple[Check, ...]:
+    return (occlusion.check,) if occlusion is not None and occlusion.check is not None else ()
+
+
+def _manifest(case: Prepared, occlusion: Occlusion | None) -> dict[str, Any]:
+    plain = manifest_of(case.scan, case.parameters, case.alignment, case.template)
+    if occlusion is None:
+        return plain
+    card = occlusion.card
+    weights = f"{card.name} {card.version} (SHA-256 {card.sha256[:12]})"
+    method = f"{plain['method']}, McResNet"
+    more = {"tier": "with weights", "weights": weights, "model_card": card.as_manifest(), "method": method}
+    return {**plain, **more}
 
 
 def prior_of(case: Prepared) -> NDArray[np.float32]:
