@@ -51,11 +51,9 @@ def _lines(result: CaseResult, tables: dict[str, Table], number: int) -> Iterato
     for row in _rows(tables, "emv_prevalence", number):
         yield f"{'  what if':{_WIDTH}} {row['question']}: {row['value']:.2f}, {row['label']}"
     yield from _growth(result, tables, number)
-    for row in _rows(tables, "agreement", number):
-        yield f"{row['source']:{_WIDTH}} points {row['points']} ({row['because']})"
     for finding in result.findings:
         if finding.key == f"nodule_{number}_agreement":
-            yield f"{finding.value}"
+            yield f"{finding.value!s:{_WIDTH}} {finding.note}"
 
 
 def _score(row: dict[str, float | int | str | None]) -> Iterator[str]:

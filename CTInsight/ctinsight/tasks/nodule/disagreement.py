@@ -151,7 +151,7 @@ def _growth(one: Compared) -> Pointer | None:
         return None
     change, rule = one.change_percent, one.rule
     days = one.doubling[0].days
-    because = f"volume {change:+.0f} % in {one.interval_days:.0f} days"
+    because = f"volume {round(change) + 0:+d} % in {one.interval_days:.0f} days"
     because += f", doubling in {days:.0f} days" if days is not None else ""
     small = abs(change) < MEASUREMENT_SPREAD_PERCENT
     if rule is Growth.MET or (not small and days is not None and days < SUSPICIOUS_BELOW_DAYS):
