@@ -183,15 +183,43 @@ def test_an_edited_segment_is_recomputed_on_demand(widget):
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 1
 
 
-def test_edit_opens_the_segment_editor_on_this_result(widget, monkeypatch):
-    """The button hands segmentation and CT to the Segment Editor."""
-    opened = []
-    monkeypatch.setattr(widget.desktop, "openSegmentEditor", lambda *nodes: opened.append(nodes))
+def test_edit_opens_the_segment_editor_on_this_result(widget, standin):
+    """The button shows the Segment Editor with this segmentation and its CT; coming back shows the result."""
     volume_node = a_head()
     widget.ui.inputSelector.setCurrentNode(volume_node)
     result = _run(widget)
     widget.ui.editButton.click()
-    assert opened == [(result.nodes.segmentation, volume_node)]
+    editor = slicer.modules.SegmentEditorWidget.editor
+    assert editor.segmentationNode() is result.nodes.segmentation
+    assert editor.sourceVolumeNode() is volume_node
+    standin.select("HematomaVolume")
+    assert widget.ui.headlineLabel.text == "10.0 mL"
+
+
+def test_setup_is_one_click_away_and_both_modules_work_at_once(widget, standin):
+    """While the hematoma task computes, Setup examines the machine; each brings its own answer."""
+    widget.ui.inputSelector.setCurrentNode(a_head())
+    widget.ui.applyButton.click()
+    widget.ui.setupButton.click()
+    setup = slicer.app.moduleManager().module("CTInsight").widgetRepresentation().self()
+    setup.ui.doctorButton.click()
+    wait(lambda: not (widget.panel.busy or setup.panel.busy))
+    standin.select("HematomaVolume")
+    assert widget.ui.headlineLabel.text == "10.0 mL"
+    assert setup.ui.doctorTree.topLevelItemCount > 10
+    setup.panel.cancel()
+
+
+def test_sample_data_offers_the_sample(widget):
+    """The module registers a sample without a download; choosing it begins the sample in the panel."""
+    slicer.app.startupCompleted.emit()
+    (source,) = slicer.modules.sampleDataSources["CT Insight"]
+    assert source.thumbnailFileName.endswith("HematomaVolumeSample.png")
+    assert source.uris == []
+    source.customDownloader(source)
+    assert widget.panel.busy
+    assert widget.ui.phaseLabel.text.startswith("Starting")
+    widget.ui.cancelButton.click()
 
 
 def test_moved_lines_change_the_number_beside(widget, standin):

@@ -161,7 +161,9 @@ class qSlicerModuleSelectorToolBar(QtWidgets.QToolBar):
             manager.module(self._selected).widgetRepresentation().exit()
         self._selected = name
         panel = manager.module(name).widgetRepresentation()
-        self.window().findChild(QtWidgets.QScrollArea, "ModulePanel").setWidget(panel)
+        area = self.window().findChild(QtWidgets.QScrollArea, "ModulePanel")
+        area.takeWidget()  # setWidget() would delete the former module's panel
+        area.setWidget(panel)
         panel.show()
         panel.enter()
         self.moduleSelected.emit(name)
