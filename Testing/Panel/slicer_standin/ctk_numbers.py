@@ -55,17 +55,16 @@ class ctkDoubleSlider(QtWidgets.QWidget):
         if changed:
             self.valueChanged.emit(value)
 
-    def setRange(self, low, high):
-        """Take both ends."""
+    def _set_range(self, low, high):
         self._low, self._high = float(low), float(high)
         self.setValue(self._value)
 
     value = Property(float, lambda self: self._value, setValue)
     minimum = Property(
-        float, lambda self: self._low, lambda self, low: self.setRange(low, max(low, self._high))
+        float, lambda self: self._low, lambda self, low: self._set_range(low, max(low, self._high))
     )
     maximum = Property(
-        float, lambda self: self._high, lambda self, high: self.setRange(min(self._low, high), high)
+        float, lambda self: self._high, lambda self, high: self._set_range(min(self._low, high), high)
     )
     singleStep = stored(float, "singleStep", 1.0)
     pageStep = stored(float, "pageStep", 10.0)
@@ -99,10 +98,9 @@ class ctkSliderWidget(QtWidgets.QWidget):
         """Take a value, cut to the range and rounded to the decimals."""
         self._spin.value = value
 
-    def setRange(self, low, high):
-        """Take both ends."""
+    def _set_range(self, low, high):
         self._spin.setRange(low, high)
-        self._slider.setRange(low, high)
+        self._slider._set_range(low, high)
 
     def setDecimals(self, decimals):
         """Take the number of digits after the point."""
@@ -116,12 +114,12 @@ class ctkSliderWidget(QtWidgets.QWidget):
     minimum = Property(
         float,
         lambda self: self._spin.minimum,
-        lambda self, low: self.setRange(low, max(low, self._spin.maximum)),
+        lambda self, low: self._set_range(low, max(low, self._spin.maximum)),
     )
     maximum = Property(
         float,
         lambda self: self._spin.maximum,
-        lambda self, high: self.setRange(min(self._spin.minimum, high), high),
+        lambda self, high: self._set_range(min(self._spin.minimum, high), high),
     )
     decimals = Property(int, lambda self: self._spin.decimals, setDecimals)
     singleStep = Property(

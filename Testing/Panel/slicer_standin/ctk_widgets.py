@@ -69,11 +69,10 @@ class ctkCollapsibleButton(QtWidgets.QAbstractButton):
         arrow = "▸" if self.collapsed else "▾"
         painter.drawText(option.rect.adjusted(6, 0, 0, 0), Qt.AlignVCenter, f"{arrow}  {self.text}")
 
-    def setCollapsed(self, collapsed):
-        """Fold or unfold."""
+    def _set_collapsed(self, collapsed):
         self.checked = not collapsed
 
-    collapsed = Property(bool, lambda self: not self.checked, setCollapsed)
+    collapsed = Property(bool, lambda self: not self.checked, _set_collapsed)
     collapsedHeight = stored(int, "collapsedHeight", 10)
     flat = stored(bool, "flat", False)
     contentsFrameShape = stored(int, "contentsFrameShape", 0)
@@ -207,14 +206,13 @@ class ctkDirectoryButton(QtWidgets.QWidget):
             self.directory = chosen
             self.directorySelected.emit(chosen)
 
-    def setDirectory(self, path):
-        """Take a folder."""
+    def _set_directory(self, path):
         if QtCore.QDir(path) == QtCore.QDir(self._path):
             return
         self._path = self._button.text = QtCore.QDir(path).absolutePath()
         self.directoryChanged.emit(self._path)
 
-    directory = Property(str, lambda self: self._path, setDirectory)
+    directory = Property(str, lambda self: self._path, _set_directory)
     caption = stored(str, "caption", "")
 
 
