@@ -287,6 +287,7 @@ def _contributions(
         word = coded[category.name]
         used_word = category.mode if word is None else str(word)
         moved = float(part[category.categories.index(used_word)] - part[usual])
+        used_word = next((shown for shown, code in category.codes if code == used_word), used_word)
         found.append(Contribution(category.name, values.get(category.name), "", used_word, moved, True))
     return tuple(sorted(found, key=lambda c: -abs(c.log_odds)))
 
