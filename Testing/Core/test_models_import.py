@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import zipfile
@@ -16,7 +17,9 @@ from typer.testing import CliRunner
 from ctinsight.cli.models import models_app
 from ctinsight.errors import (
     CTInsightError,
+    NotEnoughSpaceError,
     TermsNotAcceptedError,
+    UnreadableFileError,
     WeightsMissingError,
     WrongUseError,
     WrongWeightsError,
@@ -342,3 +345,30 @@ def test_a_damaged_zip_is_told(store, tmp_path, old, new):
     with pytest.raises(CTInsightError):
         run("import", tmp_path / "w.zip", "--model", NAME)
     assert store.installed() == ()
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied", "/patients/x"), UnreadableFileError),
+        (OSError(errno.EIO, "Input/output error"), UnreadableFileError),
+        (OSError(errno.ENOSPC, "No space left on device"), NotEnoughSpaceError),
+    ],
+)
+def test_a_source_that_fails_while_it_is_read_is_told(store, monkeypatch, error, expected):
+    """A forbidden or vanishing file, a broken disk and a full one end in words, and nothing is installed."""
+
+    def failing(_paths):
+        raise error
+
+    monkeypatch.setattr("ctinsight.models.importers.weights_file.file_records", failing)
+    with pytest.raises(expected):
+        run("import", WEIGHTS, "--model", NAME)
+    assert store.find(NAME) is None
+
+
+def test_a_name_that_no_folder_can_have_is_refused(store):
+    """81 characters are no name of a variant, 80 are."""
+    with pytest.raises(WrongUseError, match="no entry"):
+        run("remove", NAME + "-" + "a" * (80 - len(NAME)))
+    assert catalogue().entry(NAME + "-" + "a" * (79 - len(NAME))).name == NAME

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Lower-case words and numbers with hyphens: a folder name that is the same on every system.
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+#: Folders and lock files are called by it; file systems end at 255 bytes, Windows paths at 260 characters.
+LONGEST_NAME = 80
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -187,7 +189,7 @@ class Catalogue:
             return self.entries[max(bases, key=len)]
         near = get_close_matches(name, self.entries, n=3, cutoff=0.4)
         raise WrongUseError(
-            found=f"no entry {name!r} in the catalogue",
+            found=f"no entry {name[: LONGEST_NAME + 1]!r} in the catalogue",
             expected=" or ".join(near) if near else "a name from the list",
             remedy="See all names with: ctinsight models list",
         )
@@ -202,7 +204,7 @@ class Catalogue:
 
 
 def _is_name(text: str) -> bool:
-    return NAME.fullmatch(text) is not None
+    return len(text) <= LONGEST_NAME and NAME.fullmatch(text) is not None
 
 
 @cache

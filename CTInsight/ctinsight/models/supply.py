@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ctinsight.errors import UnreadableFileError, WrongUseError
+from ctinsight.errors import NotEnoughSpaceError, UnreadableFileError, WrongUseError
 from ctinsight.models.archives import ArchiveLimits, extract, is_archive
 from ctinsight.models.card import FileRecord, file_records, folder_records
 from ctinsight.models.catalogue import Kind
@@ -52,7 +53,7 @@ def import_path(store: Store, path: Path, supply: Supply | None = None) -> tuple
     Raises
     ------
     UnreadableFileError
-        There is no such path, or the archive is damaged.
+        There is no such path, it cannot be read, or the archive is damaged.
     WrongUseError
         Nothing in it is known, or files of an entry are missing; they are named.
     TermsNotAcceptedError, UnsafeArchiveError, NotEnoughSpaceError, StoreUnusableError, Cancelled
@@ -64,12 +65,30 @@ def import_path(store: Store, path: Path, supply: Supply | None = None) -> tuple
         raise UnreadableFileError(
             found=f"there is no {path}", expected="a file, folder or zip", remedy="Check the path."
         )
-    if is_kit(path):
-        return restore_kit(store, path, accept_terms=how.accept_terms, meter=meter)
-    with store.scratch(meter.beat) as scratch:
-        if is_archive(path):
-            path = _unpack(store, path, scratch / "unpacked", meter)
-        return _Import(store, how, meter, scratch / "converted").run(path)
+    try:
+        if is_kit(path):
+            return restore_kit(store, path, accept_terms=how.accept_terms, meter=meter)
+        with store.scratch(meter.beat) as scratch:
+            if is_archive(path):
+                path = _unpack(store, path, scratch / "unpacked", meter)
+            return _Import(store, how, meter, scratch / "converted").run(path)
+    except OSError as error:
+        # The store words its own troubles; what is left is a source that cannot be read, or a full disk.
+        raise _told(error, path) from error
+
+
+def _told(error: OSError, path: Path) -> NotEnoughSpaceError | UnreadableFileError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return NotEnoughSpaceError(
+            found="the disk of the model folder is full",
+            expected="room for the files and for what is made of them",
+            remedy="Free some space, or choose another folder: ctinsight models where --folder FOLDER",
+        )
+    return UnreadableFileError(
+        found=f"{error.filename or path} cannot be read: {error.strerror or error}",
+        expected="files that may be read, and that stay where they are while they are imported",
+        remedy="Copy them into a folder of your own and import that.",
+    )
 
 
 def add_own_files(store: Store, name: str, source: Path, item: Installed) -> Installed:
