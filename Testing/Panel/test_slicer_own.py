@@ -45,7 +45,7 @@ _DIFFER = {
 
 @pytest.mark.parametrize("whose", ["slicer", "ours"])
 def test_all_but_the_known_ones_pass(request, whose):
-    """Slicer's wrapper on our qt, and ours under Slicer's tests; a new difference fails, a vanished one too."""
+    """Slicer's wrapper on our qt, ours under Slicer's tests; a new or vanished difference fails."""
     source = request.config.getoption("--slicer-source")
     if source is None:
         pytest.skip("needs --slicer-source")
