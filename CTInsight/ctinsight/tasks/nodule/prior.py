@@ -183,11 +183,9 @@ def interval_of(scan: Scan, prior: Scan, stated_days: float | None) -> tuple[flo
 
 def pair_checks(scan: Scan, prior: Scan) -> tuple[Check, ...]:
     """Check whether two CTs may be compared: one patient, two CTs, like protocols."""
-    return (
-        *_identity(scan, prior),
-        *compare_protocols(protocol_of(prior), protocol_of(scan)),
-        _sharpness(scan, prior),
-    )
+    protocols = (*compare_protocols(protocol_of(prior), protocol_of(scan)), _sharpness(scan, prior))
+    named = (replace(check, name=f"Both CTs, {check.name}") for check in protocols)
+    return (*_identity(scan, prior), *named)
 
 
 def protocol_of(scan: Scan) -> ScanProtocol:
