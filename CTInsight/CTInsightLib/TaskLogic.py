@@ -14,6 +14,7 @@ from ctinsight.errors import InputRefusedError, ProcessingFailedError, WrongUseE
 from ctinsight.report.result_json import from_document
 from ctinsight.report.wording import task_look
 from ctinsight.volume import Volume
+from CTInsightLib.ArrayFile import writeInPieces
 from CTInsightLib.CaseOutput import CaseOutput
 from CTInsightLib.ResultLink import LinkedResult, linkedResult, linkResult
 from CTInsightLib.SegmentationOutput import SegmentationOutput
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from ctinsight.progress import ProgressEvent
     from ctinsight.volume import Grid
+    from CTInsightLib.VolumeBridge import BridgedVolume
     from CTInsightLib.WorkerProcess import WorkerProcess
 
 
@@ -115,12 +117,9 @@ class TaskLogic:
         """
         bridged = volumeFromNode(request.volume, hardenNonLinear=request.harden_non_linear)
         sent = _Sent(request.volume.GetID(), bridged.volume.grid)
-        volume, parameters = bridged.volume, dict(request.parameters)
         replaced = request.replaces.nodes.segmentation.GetID() if request.replaces else None
         self._job.begin(
-            lambda worker: worker.run(
-                self._task, volume.array_kji, volume.ijk_to_ras, parameters=parameters, notes=bridged.notes
-            ),
+            lambda worker: self._send(worker, bridged, request.parameters),
             lambda answer: self._takeResult(answer, sent, replaced),
         )
 
@@ -148,14 +147,7 @@ class TaskLogic:
         segmentationId = result.nodes.segmentation.GetID()
         parameters = result.manifest.get("parameters", {})
         self._job.begin(
-            lambda worker: worker.run(
-                self._task,
-                volume.array_kji,
-                volume.ijk_to_ras,
-                parameters=parameters,
-                edited=edited,
-                notes=bridged.notes,
-            ),
+            lambda worker: self._send(worker, bridged, parameters, edited),
             lambda answer: self._takeNumbers(answer, sent, segmentationId),
         )
 
@@ -174,6 +166,19 @@ class TaskLogic:
     def close(self) -> None:
         """Stop what is under way, and the worker too."""
         self._job.cancel()
+
+    def _send(
+        self,
+        worker: WorkerProcess,
+        bridged: BridgedVolume,
+        parameters: Mapping[str, Any],
+        edited: EditedLabelmap | None = None,
+    ) -> Iterator[None]:
+        path = worker.newInput()
+        yield
+        yield from writeInPieces(path, bridged.volume.array_kji)
+        matrix, notes = bridged.volume.ijk_to_ras, bridged.notes
+        worker.run(self._task, path, matrix, parameters=parameters, edited=edited, notes=notes)
 
     def _takeResult(self, answer: dict[str, Any], sent: _Sent, replaced: str | None) -> Iterator[None]:
         labelmap = np.array(self._job.worker.loadArray(answer["labelmap"]))

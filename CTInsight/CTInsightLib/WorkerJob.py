@@ -37,6 +37,7 @@ class WorkerJob:
         self._worker = worker
         self._clock = clock
         self._take: Taker | None = None
+        self._sending: Iterator[None] | None = None
         self._pieces: Iterator[None] | None = None
         self._progress = ProgressEvent("", 0.0, None)
         self._heard = 0.0
@@ -60,8 +61,10 @@ class WorkerJob:
         """The worker that is asked."""
         return self._worker
 
-    def begin(self, send: Callable[[WorkerProcess], str], take: Taker) -> None:
+    def begin(self, send: Callable[[WorkerProcess], Any], take: Taker) -> None:
         """Send a request; ``take`` gets its answer.
+
+        ``send`` sends it at once, or is a generator that rests between pieces of what it has to write first.
 
         Raises
         ------
@@ -75,7 +78,8 @@ class WorkerJob:
                 remedy="Wait for its end, or cancel it.",
             )
         self._tell(ProgressEvent(STARTING, 0.0, None))
-        send(self._worker)
+        sent = send(self._worker)
+        self._sending = sent if hasattr(sent, "__next__") else None
         self._take = take
 
     def poll(self) -> None:
@@ -87,20 +91,23 @@ class WorkerJob:
             The request failed, or its answer could not be taken; nothing is under way afterwards.
         """
         try:
-            if self._pieces is not None:
-                self._advance(self._pieces)
+            if self._sending is not None:
+                self._sending = _advanced(self._sending)
+            elif self._pieces is not None:
+                self._pieces = _advanced(self._pieces)
             elif self._take is not None:
                 self._look(self._take)
         except BaseException:
-            self._take, self._pieces = None, None
+            self._take, self._sending, self._pieces = None, None, None
             raise
 
     def cancel(self) -> None:
         """Stop whatever is under way; the worker and all that it started are gone afterwards."""
         self._worker.cancel()
-        if self._pieces is not None:
-            self._pieces.close()
-        self._take, self._pieces = None, None
+        for steps in (self._sending, self._pieces):
+            if steps is not None:
+                steps.close()
+        self._take, self._sending, self._pieces = None, None, None
 
     def _look(self, take: Taker) -> None:
         for event in self._worker.poll():
@@ -111,14 +118,17 @@ class WorkerJob:
             elif event["event"] in ("result", "done"):
                 self._take, self._pieces = None, take(event)
 
-    def _advance(self, pieces: Iterator[None]) -> None:
-        try:
-            next(pieces)
-        except StopIteration:
-            self._pieces = None
-
     def _tell(self, event: ProgressEvent) -> None:
         self._progress, self._heard = event, self._clock()
+
+
+def _advanced(steps: Iterator[None]) -> Iterator[None] | None:
+    """Take one step; return None when it was the last."""
+    try:
+        next(steps)
+    except StopIteration:
+        return None
+    return steps
 
 
 def errorFromEvent(event: dict[str, Any]) -> CTInsightError:

@@ -141,7 +141,7 @@ class WorkerProcess:
     def run(
         self,
         task: str,
-        arrayKJI: NDArray[Any],
+        arrayKJI: NDArray[Any] | Path,
         ijkToRAS: NDArray[np.float64],
         *,
         parameters: Mapping[str, Any],
@@ -155,7 +155,7 @@ class WorkerProcess:
         task
             "hematoma".
         arrayKJI
-            (slices, rows, columns), HU.
+            (slices, rows, columns), HU; or where it was written, see :meth:`newInput`.
         ijkToRAS
             4 x 4, voxel index to RAS in mm.
         parameters
@@ -172,18 +172,22 @@ class WorkerProcess:
         """
         import numpy as np
 
-        self._refuseWhenBusy()
-        folder = self._ensureStarted()
-        name = f"input-{next(self._numbers)}.npy"
-        np.save(folder / name, arrayKJI, allow_pickle=False)
-        volume = {"array": name, "ijk_to_ras": np.asarray(ijkToRAS, dtype=float).tolist()}
+        path = arrayKJI if isinstance(arrayKJI, Path) else self.newInput()
+        if path is not arrayKJI:
+            np.save(path, arrayKJI, allow_pickle=False)
+        volume = {"array": path.name, "ijk_to_ras": np.asarray(ijkToRAS, dtype=float).tolist()}
         request = {"command": "run", "task": task, "volume": volume, "parameters": dict(parameters)}
         request["acquisition"] = {"notes": list(notes)}
         if edited is not None:
-            name = f"input-{next(self._numbers)}.npy"
-            np.save(folder / name, edited.labelmap_kji, allow_pickle=False)
-            request.update(labelmap=name, known=dict(edited.known))
+            path = self.newInput()
+            np.save(path, edited.labelmap_kji, allow_pickle=False)
+            request.update(labelmap=path.name, known=dict(edited.known))
         return self._send(request)
+
+    def newInput(self) -> Path:
+        """Return where to write the next array that is sent; it is gone after the answer."""
+        self._refuseWhenBusy()
+        return self._ensureStarted() / f"input-{next(self._numbers)}.npy"
 
     def do(self, job: str, values: Mapping[str, Any]) -> str:
         """Ask for a job of ``ctinsight.worker.JOBS``; a ``done`` event with its values answers."""
