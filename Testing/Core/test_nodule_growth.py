@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import date
 
 import numpy as np
 import pytest
 
 from ctinsight.errors import WrongUseError
+from ctinsight.files import read_scan
 from ctinsight.finding import Outcome
 from ctinsight.phantoms.chest import ChestSpec, chest_grid, chest_phantom
 from ctinsight.phantoms.lesions import rotation
@@ -22,6 +23,7 @@ from ctinsight.tasks.nodule.prior import Growths, compare_with_prior, interval_o
 from ctinsight.tasks.nodule.prior_match import Match, Spot, match_check, match_surroundings
 from ctinsight.volume import Acquisition, Scan, Volume
 from made_nodules import measured
+from makers.dicom_series import SeriesRecipe, write_series
 
 CENTRE = (90.0, 5.0, 22.0)
 SAME = Match((0.0, 0.0, 0.0), 0.0, 0.1, 0.99)
@@ -114,6 +116,24 @@ def test_the_interval_is_stated_or_dated():
     assert "180 days" in check.measured
     assert interval_of(before, now, None)[1][0].outcome is Outcome.REFUSE
     assert interval_of(scan_of(), before, None)[0] is None
+
+
+@pytest.mark.parametrize(
+    ("tags", "day"),
+    [
+        ({"AcquisitionDate": "20260630", "StudyDate": "20200101"}, date(2026, 6, 30)),
+        ({"AcquisitionDate": None, "StudyDate": "20200101"}, date(2020, 1, 1)),
+        ({"AcquisitionDate": "20261399", "StudyDate": "19000101"}, None),
+    ],
+)
+def test_dates_of_the_headers_are_read_and_never_written(tmp_path, tags, day):
+    """The acquisition goes before the study; impossible and anonymous dates count as none."""
+    write_series(tmp_path, SeriesRecipe(tags={**tags, "PatientID": "Doe"}))
+    scan = read_scan(tmp_path)
+    assert scan.acquired_on == day
+    assert scan.patient_key is not None
+    assert "2026" not in str(scan)
+    assert "acquired" not in {f.name for f in fields(scan.acquisition)}
 
 
 @pytest.mark.parametrize(
