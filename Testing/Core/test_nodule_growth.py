@@ -122,8 +122,8 @@ def test_the_interval_is_stated_or_dated():
     ("tags", "day"),
     [
         ({"AcquisitionDate": "20260630", "StudyDate": "20200101"}, date(2026, 6, 30)),
-        ({"AcquisitionDate": None, "StudyDate": "20200101"}, date(2020, 1, 1)),
-        ({"AcquisitionDate": "20261399", "StudyDate": "19000101"}, None),
+        ({"StudyDate": "20200101"}, date(2020, 1, 1)),
+        ({"AcquisitionDate": "20260631", "StudyDate": "19000101"}, None),
     ],
 )
 def test_dates_of_the_headers_are_read_and_never_written(tmp_path, tags, day):
