@@ -23,6 +23,7 @@ from ctinsight.errors import WrongUseError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ctinsight.tasks.dcr import Parameters
     from ctinsight.volume import Scan
 
 _RAS = "R,A,S"
@@ -68,11 +69,15 @@ def dcr(
     allow_gaps: AllowGaps = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Measure lacrimal sac, bone and nasal cavity before an endoscopic dacryocystorhinostomy."""
+    """Measure lacrimal sac, bone and nasal cavity before an endoscopic dacryocystorhinostomy.
+
+    CASE may also be a folder with images/, labels/ and clinical_data.csv: every case is measured then.
+    """
     from ctinsight.files import ReadOptions, read_scan
     from ctinsight.progress import Progress
     from ctinsight.report import refuse_existing, write_result
     from ctinsight.tasks.dcr import Parameters, measure_segmentation, run
+    from ctinsight.tasks.dcr.batch import is_batch
     from ctinsight.tasks.dcr.clinical import case_name, read_clinical
 
     form = None if clinical is None else read_clinical(clinical, case_name(case))
@@ -87,6 +92,9 @@ def dcr(
             "window_diameter_mm": window_diameter_mm,
         }
     )
+    if is_batch(case):
+        _run_batch(case, out, parameters, overwrite=overwrite)
+        return
     _refuse_contradiction(masks, labels, sac_point)
     refuse_current_folder(out)
     refuse_existing(out, overwrite=overwrite)
@@ -99,6 +107,26 @@ def dcr(
     else:
         result = measure_segmentation(scan, read_masks(masks, labels, scan), parameters, progress=progress)
     summarize(result, write_result(result, scan, out, overwrite=overwrite))
+
+
+def _run_batch(folder: Path, out: Path, parameters: Parameters, *, overwrite: bool) -> None:
+    from ctinsight import RESEARCH_USE_ONLY
+    from ctinsight.report import write_result
+    from ctinsight.tasks.dcr.batch import TABLE_NAME, exit_code, run_batch
+
+    if out.resolve() == folder.resolve() or folder.resolve() in out.resolve().parents:
+        raise WrongUseError(
+            found=f"results would be written among the images of {folder}",
+            expected="a folder for the results outside of it",
+            remedy="Name another folder with -o.",
+        )
+    rows = []
+    for row in run_batch(folder, out, parameters, write=write_result, overwrite=overwrite):
+        rows.append(row)
+        typer.echo(f"{row.status:8} {row.name}: {row.message}")
+    typer.echo(f"One row per case: {out / TABLE_NAME}\n{RESEARCH_USE_ONLY}")
+    if code := exit_code(rows):
+        raise typer.Exit(code)
 
 
 def read_masks(path: Path, labels: str | None, scan: Scan) -> NDArray[Any]:
