@@ -3,19 +3,24 @@
     python Testing/Benchmarks/worker_soak.py [--requests 500] [--repeats 21] [--dims 32]
 
 Prints Markdown; a count of 0 leaves that part out. Every tenth request of the soak is a click in the air,
-which is refused; the last five are cancelled in the middle, each followed by a new worker. Linux only (reads
-/proc). The network is DR-UNet with random weights: its time is real, its scores mean nothing.
+which is refused; the last five are cancelled in the middle, each followed by a new worker. Processor-seconds
+do not depend on what else the machine does; wall-clock times do. Linux only (reads /proc). The network is
+DR-UNet with random weights: its time is real, its scores mean nothing.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
+import os
 import statistics
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ctinsight.phantoms import HeadSpec, PhantomCase, head_grid, head_phantom
 from ctinsight.tasks.hematoma import Parameters, run
@@ -25,6 +30,7 @@ from CTInsightLib.WorkerProcess import WorkerProcess
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+FAKE_TASKS = Path(__file__).resolve().parents[1] / "Core" / "fake_tasks.py"
 IN_THE_AIR = {"point_ras": [500.0, 0.0, 0.0]}
 
 
@@ -76,22 +82,51 @@ def _overhead(worker: WorkerProcess, case: PhantomCase, repeats: int) -> str:
     idle_mb = _memory_mb(worker)
     ping_ms = [1000 * _seconds(lambda: _ping(worker)) for _ in range(51)]
     run(scan, Parameters())
-    direct, through = [], []
+    walls, processors = [], []
     for _ in range(repeats):
-        direct.append(_seconds(lambda: run(scan, Parameters())))
-        through.append(_seconds(lambda: _ask(worker, case, {})))
-    extra_ms = [1000 * (b - a) for a, b in zip(direct, through, strict=True)]
+        before = time.process_time()
+        direct = _seconds(lambda: run(scan, Parameters()))
+        between, child = time.process_time(), _processor_seconds(worker)
+        walls.append((direct, _seconds(lambda: _ask(worker, case, {}))))
+        asked = time.process_time() - between + _processor_seconds(worker) - child
+        processors.append((between - before, asked))
     return (
         "| what | value |\n|---|---|\n"
         f"| first case of a worker, imports included | {first:.2f} s |\n"
         f"| a ping, there and back, median of 51 | {statistics.median(ping_ms):.1f} ms |\n"
-        f"| direct call, median of {repeats} | {statistics.median(direct):.2f} s |\n"
-        f"| later case through the worker, median | {statistics.median(through):.2f} s |\n"
-        f"| overhead of the worker, median (range) | {statistics.median(extra_ms):.0f} ms "
-        f"({min(extra_ms):.0f} to {max(extra_ms):.0f}) |\n"
+        f"| a case of no work, 512 x 512 x 40 voxels, median of 21 | {_no_work_ms():.0f} ms |\n"
+        f"| {_compared('wall clock', walls)} |\n"
+        f"| {_compared('processor', processors)} |\n"
         f"| memory of the idle worker, just started | {fresh_mb:.0f} MB |\n"
         f"| memory of the idle worker after a case, no model loaded | {idle_mb:.0f} MB |\n"
     )
+
+
+def _compared(what: str, pairs: list[tuple[float, float]]) -> str:
+    direct, asked = (statistics.median(column) for column in zip(*pairs, strict=True))
+    extra_ms = sorted(1000 * (b - a) for a, b in pairs)
+    low, middle, high = (extra_ms[int(q * (len(extra_ms) - 1))] for q in (0.25, 0.5, 0.75))
+    return (
+        f"{what}: direct, through the worker, difference (quartiles) of {len(pairs)} pairs | "
+        f"{direct:.2f} s, {asked:.2f} s, {middle:.0f} ms ({low:.0f} to {high:.0f})"
+    )
+
+
+def _no_work_ms() -> float:
+    """Return what writing, mapping, answering and reading cost where the task itself does nothing."""
+    array = np.zeros((40, 512, 512), np.int16)
+    matrix = np.diag([-0.5, -0.5, 5.0, 1.0])
+    worker = WorkerProcess([sys.executable, str(FAKE_TASKS)])
+
+    def ask() -> None:
+        worker.run("fake", array, matrix, parameters={})
+        _answer(worker)
+
+    try:
+        ask()
+        return 1000 * statistics.median(_seconds(ask) for _ in range(21))
+    finally:
+        worker.stop()
 
 
 def _ping(worker: WorkerProcess) -> None:
@@ -116,12 +151,18 @@ def _network(worker: WorkerProcess, case: PhantomCase, dims: int) -> str:
         weights = Path(folder) / "model.safetensors"
         save_weights(net, card, weights)
         parameters = {"method": "drunet", "weights": str(weights), "network": {"device": "cpu"}}
-        seconds = [_seconds(lambda: _ask(worker, case, parameters)) for _ in range(6)]
+        _ping(worker)
+        seconds, processor = [], [_processor_seconds(worker)]
+        for _ in range(6):
+            seconds.append(_seconds(lambda: _ask(worker, case, parameters)))
+            processor.append(_processor_seconds(worker))
+    busy = [b - a for a, b in itertools.pairwise(processor)]
     return (
         f"| DR-UNet, dims {dims}, random weights | value |\n|---|---|\n"
-        f"| first case: start, imports, load | {seconds[0]:.2f} s |\n"
+        f"| first case: imports, load, self-test | {seconds[0]:.2f} s, {busy[0]:.2f} processor-seconds |\n"
         f"| later cases, median of 5 (range) | {statistics.median(seconds[1:]):.2f} s "
-        f"({min(seconds[1:]):.2f} to {max(seconds[1:]):.2f}) |\n"
+        f"({min(seconds[1:]):.2f} to {max(seconds[1:]):.2f}), {statistics.median(busy[1:]):.2f} "
+        "processor-seconds |\n"
         f"| memory of the idle worker with the network | {_memory_mb(worker):.0f} MB |\n"
     )
 
@@ -153,6 +194,12 @@ def _census(worker: WorkerProcess) -> str:
     files, threads = len(list((process / "fd").iterdir())), len(list((process / "task").iterdir()))
     in_folder = len(list(worker.folder.iterdir())) if worker.folder else 0
     return f"{_memory_mb(worker):.0f} | {files} | {threads} | {in_folder}"
+
+
+def _processor_seconds(worker: WorkerProcess) -> float:
+    fields = Path(f"/proc/{worker.pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
+    # utime and stime, fields 14 and 15 of proc(5); the two before the bracket are cut off.
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _memory_mb(worker: WorkerProcess) -> float:

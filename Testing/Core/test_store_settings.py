@@ -46,7 +46,12 @@ def test_a_mirror_is_a_folder_or_an_address(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["{", "[]", '{"offline": "yes"}', '{"models_folder": 3}', '{"mirror": null}']
+    "text",
+    [
+        *("{", "[]", "[" * 100_000, '{"offline": "yes"}', '{"mirror": null}'),
+        *('{"models_folder": 3}', '{"models_folder": "\\u0000"}'),
+    ],
+    ids=lambda text: text[:30],
 )
 def test_a_broken_settings_file_is_told(tmp_path: Path, text: str) -> None:
     """The file is named, and what to do with it."""

@@ -110,12 +110,12 @@ def _read(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise _unusable(path, str(error)) from error
     if not isinstance(content, dict):
         raise _unusable(path, "no JSON object")
     for key, kind in (("models_folder", str), ("mirror", str), ("offline", bool)):
-        if key in content and not isinstance(content[key], kind):
+        if key in content and (not isinstance(content[key], kind) or "\0" in str(content[key])):
             raise _unusable(path, f"{key!r} is {content[key]!r}")
     return content
 
