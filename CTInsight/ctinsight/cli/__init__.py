@@ -15,6 +15,7 @@ from ctinsight.cli.models import models_app
 from ctinsight.cli.nodule import nodule
 from ctinsight.cli.options import AllowGaps, CasePath, Series
 from ctinsight.cli.phantom import phantom_app
+from ctinsight.cli.train import dataset_app, train_app
 from ctinsight.cli.words import describe, worded_check
 from ctinsight.errors import DependencyMissingError, WrongUseError
 from ctinsight.finding import Outcome
@@ -33,6 +34,8 @@ app.command()(dcr)
 app.add_typer(phantom_app, name="phantom")
 app.add_typer(models_app, name="models")
 app.add_typer(evaluate_app, name="evaluate")
+app.add_typer(dataset_app, name="dataset")
+app.add_typer(train_app, name="train")
 
 #: Typer's (vendored) base class of every wrong call; only this child of it is public.
 _UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__bases__[0])
