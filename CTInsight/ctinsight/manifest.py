@@ -52,7 +52,8 @@ def provenance_of(manifest: Mapping[str, Any]) -> Provenance:
     Parameters
     ----------
     manifest
-        Of a result: ``method``, ``weights`` in words, ``model_card`` or a list ``model_cards``, ``software``.
+        Of a result: ``method``, ``weights`` in words, ``software``; ``model_card``, a list ``model_cards``, or
+        ``networks`` with a list ``cards``.
 
     Examples
     --------
@@ -66,7 +67,8 @@ def provenance_of(manifest: Mapping[str, Any]) -> Provenance:
     method = str(manifest.get("method") or NOT_RECORDED)
     version = str(manifest.get("software", {}).get("ctinsight", VERSION))
     only = manifest.get("model_card")
-    cards = [*([only] if only else []), *(manifest.get("model_cards") or [])]
+    several = manifest.get("model_cards") or manifest.get("networks", {}).get("cards") or []
+    cards = [*([only] if only else []), *several]
     if cards:
         names = "; ".join(f"{card['name']} {card['version']}" for card in cards)
         return Provenance(method, names, "; ".join(str(card["sha256"]) for card in cards), version)

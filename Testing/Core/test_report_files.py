@@ -124,6 +124,17 @@ def test_csv_names_method_weights_and_version(case):
     ]
 
 
+@pytest.mark.parametrize("place", [("model_cards",), ("networks", "cards")])
+def test_csv_names_every_network(case, place):
+    """Of two networks both names and both checksums stand there, in the same order."""
+    cards = [{"name": n, "version": "1", "sha256": n * 4} for n in ("a", "b")]
+    manifest = {"method": "EMV-3D-CNN"}
+    inner = manifest if len(place) == 1 else manifest.setdefault(place[0], {})
+    inner[place[-1]] = cards
+    told = about(replace(case.result, manifest=manifest))
+    assert (told["weights"], told["weights_sha256"]) == ("a 1; b 1", "aaaa; bbbb")
+
+
 def test_csv_numbers_carry_unit_interval_and_code(case, folder):
     """The volume row holds the number of the finding, its bounds, UCUM unit and SNOMED code."""
     row = next(

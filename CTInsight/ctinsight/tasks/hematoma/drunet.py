@@ -166,6 +166,7 @@ def _outlined(scores: SliceProbability, grid: Grid, parameters: Parameters, card
         "slices_scored": scores.slices_scored,
         "slices_left_out": scores.slices_left_out,
         "batch_size": scores.batch_size,
+        "engine": "DR-UNet in torch, slice by slice",
         "precision": f"{scores.precision.precision}: {scores.precision.why}",
     }
     if parameters.network.legacy:
