@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CAPTION = "rendered in the test stand-in, not in Slicer"
-_PANEL_PX = (460, 860)
+_SMALLEST_PANEL_PX = (440, 2 * VIEW_PX[1])
+_TALLEST_PANEL_PX = 1400
 _MARGIN_PX = 4
 _CAPTION_PX = 24
 
@@ -33,18 +34,16 @@ def save_screenshot(path: Path, *, views: bool = True) -> Path:
     Path
         The picture.
     """
-    slicer.app.processEvents()
-    width = _PANEL_PX[0] + VIEW_PX[0] + 3 * _MARGIN_PX
-    image = QtGui.QImage(width, _PANEL_PX[1] + _CAPTION_PX, QtGui.QImage.Format_RGB32)
+    panel = _panel_picture()
+    left, height = panel.width() + 2 * _MARGIN_PX, max(panel.height(), 2 * VIEW_PX[1] + _MARGIN_PX)
+    image = QtGui.QImage(left + VIEW_PX[0] + _MARGIN_PX, height + _CAPTION_PX, QtGui.QImage.Format_RGB32)
     image.fill(QtGui.QColor("#303030"))
     painter = QtGui.QPainter(image)
-    painter.drawPixmap(_MARGIN_PX, 0, _panel_picture())
-    left = _PANEL_PX[0] + 2 * _MARGIN_PX
+    painter.drawPixmap(_MARGIN_PX, 0, panel)
     for row, picture in enumerate(_view_pictures(views)):
         painter.drawImage(left, row * (VIEW_PX[1] + _MARGIN_PX), picture)
     painter.setPen(QtGui.QColor("white"))
-    caption = QtCore.QRect(0, _PANEL_PX[1], width, _CAPTION_PX)
-    painter.drawText(caption, QtCore.Qt.AlignCenter, CAPTION)
+    painter.drawText(QtCore.QRect(0, height, image.width(), _CAPTION_PX), QtCore.Qt.AlignCenter, CAPTION)
     painter.end()
     path.parent.mkdir(parents=True, exist_ok=True)
     image.save(str(path))
@@ -52,14 +51,18 @@ def save_screenshot(path: Path, *, views: bool = True) -> Path:
 
 
 def _panel_picture():
-    window = slicer.util.mainWindow()
-    area = window.findChild("QScrollArea", "ModulePanel")
-    panel = area.widget()
-    needed = max(panel.minimumSizeHint().height(), panel.sizeHint().height(), _PANEL_PX[1])
-    window.resize(_PANEL_PX[0], min(needed, 2 * _PANEL_PX[1]) + 60)
+    """Return the module panel without scroll bars, as wide and high as it wants to be."""
     slicer.app.processEvents()
-    picture = area.grab()
-    return picture.scaled(*_PANEL_PX, QtCore.Qt.KeepAspectRatio, QtCore.Qt.SmoothTransformation)
+    area = slicer.util.mainWindow().findChild("QScrollArea", "ModulePanel")
+    panel = area.widget()
+    width = max(panel.minimumSizeHint().width(), _SMALLEST_PANEL_PX[0])
+    wanted = panel.layout().heightForWidth(width) if panel.layout().hasHeightForWidth() else 0
+    wanted = max(wanted, panel.minimumSizeHint().height(), panel.sizeHint().height(), _SMALLEST_PANEL_PX[1])
+    size = QtCore.QSize(width, min(wanted, _TALLEST_PANEL_PX))
+    window = slicer.util.mainWindow()
+    window.resize(window.size + size - area.viewport().size)
+    slicer.app.processEvents()
+    return area.viewport().grab()
 
 
 def _view_pictures(views: bool):

@@ -31,8 +31,9 @@ _THREED_MANAGERS = (
 class _View:
     """A renderer with MRML's displayable managers, made at the first picture."""
 
-    def __init__(self, node, managers, factory, application):
+    def __init__(self, node, managers, factory, application, backdrop=None):
         self.node, self._names, self._factory, self._application = node, managers, factory, application
+        self._backdrop = backdrop
         self._window = self.renderer = self._group = None
         self._managers = []
 
@@ -43,7 +44,11 @@ class _View:
         self._factory.GetInstance().SetMRMLApplicationLogic(self._application)
         self._window, self.renderer = vtk.vtkRenderWindow(), vtk.vtkRenderer()
         self._window.SetOffScreenRendering(1)
+        self._window.SetSize(*VIEW_PX)
         self._window.AddRenderer(self.renderer)
+        if self._backdrop is not None:
+            # Before all managers: what is added first is drawn first, and fills are blended over it.
+            self.renderer.AddViewProp(self._backdrop)
         self._interactor = vtk.vtkRenderWindowInteractor()
         self._interactor.SetRenderWindow(self._window)
         self._interactor.Initialize()
@@ -85,10 +90,14 @@ class qMRMLSliceWidget(QtCore.QObject):
         self._node.SetOrientation(orientation)
         self._node.SetMappedInLayout(1)
         self._logic.ResizeSliceNode(*VIEW_PX)
-        self._view = _View(
-            self._node, _SLICE_MANAGERS, slicer.vtkMRMLSliceViewDisplayableManagerFactory, application
-        )
-        self._actor = None
+        self._mapper = vtk.vtkImageMapper()
+        self._mapper.SetColorWindow(255)
+        self._mapper.SetColorLevel(127.5)
+        actor = vtk.vtkActor2D()
+        actor.SetMapper(self._mapper)
+        actor.GetProperty().SetDisplayLocationToBackground()
+        factory = slicer.vtkMRMLSliceViewDisplayableManagerFactory
+        self._view = _View(self._node, _SLICE_MANAGERS, factory, application, actor)
 
     def mrmlSliceNode(self):
         """Return the slice node."""
@@ -107,19 +116,11 @@ class qMRMLSliceWidget(QtCore.QObject):
         self._logic.FitSliceToBackground()
 
     def _picture(self, width, height):
-        self._view.open()
-        if self._actor is None:
-            self._mapper = vtk.vtkImageMapper()
-            self._mapper.SetColorWindow(255)
-            self._mapper.SetColorLevel(127.5)
-            self._actor = vtk.vtkActor2D()
-            self._actor.SetMapper(self._mapper)
-            self._actor.GetProperty().SetDisplayLocationToBackground()
-            self._view.renderer.AddViewProp(self._actor)
-            self._view.renderer.GetActiveCamera().ParallelProjectionOn()
         self._logic.ResizeSliceNode(width, height)
         self._logic.UpdatePipeline()
         self._mapper.SetInputConnection(self._logic.GetImageDataConnection())
+        self._view.open()
+        self._view.renderer.GetActiveCamera().ParallelProjectionOn()
         return self._view.picture(width, height)
 
 
