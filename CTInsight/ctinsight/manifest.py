@@ -52,8 +52,8 @@ def provenance_of(manifest: Mapping[str, Any]) -> Provenance:
     Parameters
     ----------
     manifest
-        Of a result: ``method``, ``weights`` in words, ``software``; ``model_card``, a list ``model_cards``, or
-        ``networks`` with a list ``cards``.
+        Of a result: ``method``, ``weights`` in words, ``software``; ``model_card``, a list ``model_cards``,
+        or ``networks`` with a list ``cards``.
 
     Examples
     --------
