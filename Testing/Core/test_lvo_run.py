@@ -147,6 +147,18 @@ def test_flipped_storage_keeps_the_side(tmp_path: Path, ending: str) -> None:
     assert result.finding("candidate_side").value == "left"
 
 
+def test_a_drawn_candidate_is_measured_as_drawn(a_case: Prepared) -> None:
+    """A drawn ball of 4 mm radius at the right M1 is one candidate: right, 8 mm long, called edited."""
+    grid = a_case.scan.volume.grid
+    middle = Pose((6.0, -5.0, 9.0), (4.0, -6.0, 3.0)).to_ras(np.array([20.0, 4.0, -17.0]))
+    ijk = np.stack(np.indices(grid.shape_kji)[::-1], axis=-1)
+    drawn = np.linalg.norm(grid.ras_from_ijk(ijk) - middle, axis=-1) <= 4.0
+    result = conclude(replace(a_case, drawn_kji=drawn), Progress())
+    assert result.finding("dense_vessels").value == "M1 right"
+    assert result.finding("candidate_length_mm").value == pytest.approx(8.0, abs=1.5)
+    assert result.manifest["edited"]
+
+
 def test_files_come_back(a_scan: Scan, its_result: CaseResult, tmp_path: Path) -> None:
     """Everything is written, named in result.json and read back."""
     written = write_result(its_result, a_scan, tmp_path / "out")

@@ -6,6 +6,15 @@ are.
 """
 
 from ctinsight.tasks.lvo.parameters import EvidenceRules, Parameters, TemplateChoice
-from ctinsight.tasks.lvo.run import Prepared, conclude, prepare, run
+from ctinsight.tasks.lvo.run import Prepared, conclude, measure_labelmap, prepare, run
 
-__all__ = ["EvidenceRules", "Parameters", "Prepared", "TemplateChoice", "conclude", "prepare", "run"]
+__all__ = [
+    "EvidenceRules",
+    "Parameters",
+    "Prepared",
+    "TemplateChoice",
+    "conclude",
+    "measure_labelmap",
+    "prepare",
+    "run",
+]

@@ -50,6 +50,10 @@ _OFF_BONE_MM = 2.0
 _MIRROR_SLACK_MM = 3.0
 #: The brightest half of a piece is its core: its rim shares voxels with CSF.
 _CORE_QUANTILE = 50.0
+#: A smaller piece, 4 mm³, is noise.
+_FEWEST_CUBES = 8
+#: How far the rim of a dense piece is looked for.
+_RIM_MM = 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,19 +129,29 @@ class _Cubes:
     nearest: NDArray[np.uint8]
 
 
-def gather_evidence(site: Site, rules: EvidenceRules) -> Evidence:
-    """Look for dense vessels along the corridors of a head."""
+def gather_evidence(
+    site: Site, rules: EvidenceRules, *, drawn_kji: NDArray[np.bool_] | None = None
+) -> Evidence:
+    """Look for dense vessels along the corridors of a head, or measure those that a person drew.
+
+    Parameters
+    ----------
+    site
+        Where to look.
+    rules
+        What makes a candidate; of a drawn one they decide nothing but calcification.
+    drawn_kji
+        (slices, rows, columns) bool on the CT's grid: every connected piece is a candidate as it is.
+    """
     lines = centrelines(site.template)
     points = [site.alignment.to_patient(line.points_ras) for line in lines]
-    cubes = _cubes(site, points, rules)
-    dense = _dense(cubes, rules)
-    labels, count = label_components(dense)
-    found: list[tuple[Candidate, Mask]] = []
-    for label in range(1, count + 1):
-        piece = labels == label
-        candidate = _judged(piece, cubes, site, lines=lines, rules=rules)
-        if candidate is not None:
-            found.append((candidate, piece))
+    if drawn_kji is not None and drawn_kji.any():
+        points_drawn = site.volume.grid.ras_from_ijk(np.argwhere(drawn_kji)[:, ::-1])
+        cubes = _cubes(site, points, rules, also=points_drawn)
+        found = _drawn(drawn_kji, cubes, site, lines=lines, rules=rules)
+    else:
+        cubes = _cubes(site, points, rules)
+        found = [] if drawn_kji is not None else _found(cubes, site, lines=lines, rules=rules)
     found.sort(key=lambda pair: -pair[0].length_mm)
     numbered = tuple(_numbered(candidate, n) for n, (candidate, _piece) in enumerate(found, start=1))
     marked = np.zeros(cubes.grid.shape_kji, dtype=np.uint8)
@@ -152,8 +166,37 @@ def gather_evidence(site: Site, rules: EvidenceRules) -> Evidence:
     )
 
 
-def _cubes(site: Site, points: list[NDArray[np.float64]], rules: EvidenceRules) -> _Cubes:
-    grid = _straight_grid(site.midplane, np.vstack(points))
+def _found(
+    cubes: _Cubes, site: Site, *, lines: tuple[Centreline, ...], rules: EvidenceRules
+) -> list[tuple[Candidate, Mask]]:
+    labels, count = label_components(_dense(cubes, rules))
+    found = []
+    for label in range(1, count + 1):
+        piece = labels == label
+        candidate = _judged(piece, cubes, site, lines=lines, rules=rules)
+        if candidate is not None:
+            found.append((candidate, piece))
+    return found
+
+
+def _drawn(
+    drawn_kji: Mask, cubes: _Cubes, site: Site, *, lines: tuple[Centreline, ...], rules: EvidenceRules
+) -> list[tuple[Candidate, Mask]]:
+    inside = _sampled(drawn_kji.astype(np.float32), site.volume.grid, cubes.grid) >= 0.5
+    labels, count = label_components(inside)
+    pieces = [labels == label for label in range(1, count + 1)]
+    kept = [piece for piece in pieces if int(piece.sum()) >= _FEWEST_CUBES]
+    return [(_measured(piece, cubes, site, lines=lines, rules=rules), piece) for piece in kept]
+
+
+def _cubes(
+    site: Site,
+    points: list[NDArray[np.float64]],
+    rules: EvidenceRules,
+    *,
+    also: NDArray[np.float64] | None = None,
+) -> _Cubes:
+    grid = _straight_grid(site.midplane, np.vstack(points if also is None else [*points, also]))
     hu = _sampled(np.clip(site.volume.array_kji, *_CLIP_HU).astype(np.float32), site.volume.grid, grid)
     inside = _sampled(site.brain_kji.astype(np.float32), site.volume.grid, grid) > 0.5
     smooth = ndimage.gaussian_filter(hu, _SMOOTHING_MM / CUBE_MM)
@@ -222,18 +265,23 @@ def _dense(cubes: _Cubes, rules: EvidenceRules) -> Mask:
 def _judged(
     piece: Mask, cubes: _Cubes, site: Site, *, lines: tuple[Centreline, ...], rules: EvidenceRules
 ) -> Candidate | None:
-    if int(piece.sum()) < 8:
+    if int(piece.sum()) < _FEWEST_CUBES:
         return None
-    whole = _grown(piece, cubes, rules)
+    candidate = _measured(_grown(piece, cubes, rules), cubes, site, lines=lines, rules=rules)
+    dense = candidate.length_mm >= rules.least_length_mm and candidate.ratio > rules.least_ratio
+    return candidate if dense else None
+
+
+def _measured(
+    whole: Mask, cubes: _Cubes, site: Site, *, lines: tuple[Centreline, ...], rules: EvidenceRules
+) -> Candidate:
     line = max_diameter(whole, cubes.grid)
-    if line.length_mm < rules.least_length_mm:
-        return None
     core = whole & (cubes.hu >= np.percentile(cubes.hu[whole], _CORE_QUANTILE))
     center = cubes.grid.ras_from_ijk(np.argwhere(whole).mean(axis=0)[::-1])
-    votes = np.bincount(cubes.nearest[piece], minlength=len(lines) + 1)
-    vessel = lines[int(votes[1:].argmax())].vessel
+    votes = np.bincount(cubes.nearest[whole], minlength=len(lines) + 1)
+    vessel = lines[int(votes[1:].argmax())].vessel if votes[1:].any() else "outside our corridors"
     bright = float(np.mean(cubes.hu[core] >= rules.calcification_hu))
-    candidate = Candidate(
+    return Candidate(
         number=0,
         side=side_of(center, site.midplane),
         vessel=vessel,
@@ -246,7 +294,6 @@ def _judged(
         center_ras=(float(center[0]), float(center[1]), float(center[2])),
         line=line,
     )
-    return candidate if candidate.ratio > rules.least_ratio else None
 
 
 def _grown(piece: Mask, cubes: _Cubes, rules: EvidenceRules) -> Mask:
@@ -256,9 +303,6 @@ def _grown(piece: Mask, cubes: _Cubes, rules: EvidenceRules) -> Mask:
     rim = near & cubes.allowed & (cubes.smooth >= middle)
     labels, _count = ndimage.label(rim | piece, np.ones((3, 3, 3)))
     return np.asarray(np.isin(labels, np.unique(labels[piece])))
-
-
-_RIM_MM = 2.0
 
 
 def _opposite_hu(core: Mask, cubes: _Cubes) -> float:

@@ -21,6 +21,8 @@ WITHHELD = "withheld: the registration to the template is not good enough"
 NONE_FOUND = "no candidate"
 #: Vessel of a centreline -> what its corridor is called, and its term.
 _CORRIDORS = {"ICA-T": "corridor-ica", "M1": "corridor-m1", "M2": "corridor-m2"}
+#: Labels of candidates at the left and at the right.
+CANDIDATE_LABELS = (1, 2)
 _CANDIDATE_LABELS = {Side.LEFT: 1, Side.RIGHT: 2, Side.MIDLINE: 1}
 
 

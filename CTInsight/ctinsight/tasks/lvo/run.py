@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ctinsight.checks import LVO_LIMITS, check_head_ct, refuse_if_unsuitable
+from ctinsight.errors import GeometryError
 from ctinsight.finding import Outcome
 from ctinsight.progress import Progress
 from ctinsight.regions.bleed import find_bleeds
@@ -20,6 +21,7 @@ from ctinsight.regions.registration import Head, align
 from ctinsight.result import CaseResult, ImageLayer, Layer, Segmentation
 from ctinsight.tasks.lvo.evidence import Site, gather_evidence
 from ctinsight.tasks.lvo.findings import (
+    CANDIDATE_LABELS,
     candidate_table,
     corridor_table,
     findings_of,
@@ -40,7 +42,7 @@ from ctinsight.tasks.lvo.occlusion import (
     vessels_on,
 )
 from ctinsight.tasks.lvo.parameters import Parameters
-from ctinsight.tasks.lvo.statements import manifest_of, statements_of
+from ctinsight.tasks.lvo.statements import EDITED, manifest_of, statements_of
 from ctinsight.tasks.lvo.suitability import check_bleed, check_registration, usable
 from ctinsight.tasks.lvo.templates import template_of
 from ctinsight.tasks.lvo.territories import (
@@ -52,6 +54,8 @@ from ctinsight.tasks.lvo.territories import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from ctinsight.finding import Check
@@ -69,7 +73,8 @@ class Prepared:
     """A case before any network: what every later stage starts from.
 
     ``difference_kji`` is float32 in HU, ``halves_kji`` uint8 (1 left, 2 right of the patient), ``brain_kji``
-    bool, all on the grid of the CT; ``reliable`` says whether the registration passed its gate.
+    bool, all on the grid of the CT; ``reliable`` says whether the registration passed its gate. ``drawn_kji``
+    holds candidates that a person drew; then none are looked for.
     """
 
     scan: Scan
@@ -82,6 +87,7 @@ class Prepared:
     halves_kji: NDArray[np.uint8]
     difference_kji: NDArray[np.float32]
     checks: tuple[Check, ...]
+    drawn_kji: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,6 +132,38 @@ def run(scan: Scan, parameters: Parameters | None = None, progress: Progress | N
     return conclude(prepare(scan, parameters, progress), progress)
 
 
+def measure_labelmap(
+    scan: Scan,
+    labelmap_kji: NDArray[np.uint8],
+    parameters: Parameters,
+    known: Mapping[str, Any],  # noqa: ARG001 - what other tasks hand over; nothing of it is needed here
+    *,
+    progress: Progress | None = None,
+) -> CaseResult:
+    """Measure candidates that a person drew or edited: labels 1 (left) and 2 (right) of :func:`segments_of`.
+
+    Every connected piece is one candidate, as it was drawn; its side is decided by the patient's mid-plane,
+    not by its label. Corridors and territories are found again.
+
+    Raises
+    ------
+    GeometryError
+        The labelmap is not on the grid of the CT.
+    InputRefusedError, ProcessingFailedError
+        See :func:`run`.
+    """
+    progress = progress or Progress()
+    if labelmap_kji.shape != scan.volume.grid.shape_kji:
+        raise GeometryError(
+            found=f"a labelmap of shape {labelmap_kji.shape} for a CT of {scan.volume.grid.shape_kji}",
+            expected="a labelmap on the grid of the CT",
+            remedy="Resample the labelmap to the CT first.",
+        )
+    require_inputs(parameters)
+    drawn = np.isin(labelmap_kji, CANDIDATE_LABELS)
+    return conclude(replace(prepare(scan, parameters, progress), drawn_kji=drawn), progress)
+
+
 def conclude(case: Prepared, progress: Progress) -> CaseResult:
     """Gather evidence from a prepared case and put everything into a result."""
     scan, parameters = case.scan, case.parameters
@@ -154,6 +192,7 @@ def conclude(case: Prepared, progress: Progress) -> CaseResult:
         statements=(
             *statements_of(parameters, case.template, thick=thick, bleed=bleed),
             *((SCORE, ORIENTATION) if gathered.occlusion else ()),
+            *(() if case.drawn_kji is None else (EDITED,)),
         ),
         manifest={**_manifest(case, gathered.occlusion), "stage_seconds": seconds},
         layers=(_halves(case), *gathered.layers),
@@ -201,7 +240,7 @@ def _gather(case: Prepared, progress: Progress) -> Gathered:
     rows = compare_territories(volume, case.brain_kji, labels, template.territories)
     progress.report("looking for dense vessels", 0.85)
     site = Site(volume, case.brain_kji, case.midplane, case.alignment, template.name)
-    evidence = gather_evidence(site, case.parameters.evidence)
+    evidence = gather_evidence(site, case.parameters.evidence, drawn_kji=case.drawn_kji)
     layers = territory_layers(labels, volume.grid, template.territories)
     progress.report("bringing the prior to the patient", 0.9)
     prior = prior_of(case)
@@ -224,6 +263,8 @@ def _network_checks(occlusion: Occlusion | None) -> tuple[Check, ...]:
 
 def _manifest(case: Prepared, occlusion: Occlusion | None) -> dict[str, Any]:
     plain = manifest_of(case.scan, case.parameters, case.alignment, case.template)
+    if case.drawn_kji is not None:
+        plain |= {"edited": True, "method": f"{plain['method']}, edited by a person"}
     if occlusion is None:
         return plain
     card = occlusion.card

@@ -39,6 +39,9 @@ DIFFERENCE = (
     " patient's own mid-plane and deforms nothing, so sulci and the rim of the brain differ for"
     " their shape alone."
 )
+EDITED = (
+    "The candidates were edited or drawn by a person; their numbers follow that outline, no rule chose them."
+)
 DESPITE_BLEED = "A bleed was seen and the case was run in spite of it, as asked."
 
 
