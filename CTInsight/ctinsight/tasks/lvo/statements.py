@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 METHOD = "dense-vessel evidence and territories"
 EVIDENCE = (
     "Candidates are evidence with numbers, never a probability: a vessel can be dense without a clot (high"
-    " haematocrit, calcified wall) and occluded without being dense (readers see the sign in about 6"
-    " of 10 occlusions, PMC7289154)."
+    " haematocrit, calcified wall), and of 154 proven MCA occlusions only 69 % showed a dense vessel"
+    " (doi 10.1186/s12883-015-0358-5)."
 )
 NOT_COVERED = (
     "Not covered: posterior circulation, A1 and A2, branches beyond M2, both sides dense alike (a"
