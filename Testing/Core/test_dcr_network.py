@@ -10,7 +10,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from ctinsight.nets.dcr_difficulty import DifficultyNet  # noqa: E402 - torch is optional
+from ctinsight.errors import UnansweredError, WrongUseError  # noqa: E402 - torch is optional
+from ctinsight.finding import Side  # noqa: E402
+from ctinsight.nets.dcr_difficulty import DifficultyNet  # noqa: E402
+from ctinsight.scores.network_form import read_network_form  # noqa: E402
+from ctinsight.tasks.dcr.anatomy import anatomy_of  # noqa: E402
+from ctinsight.tasks.dcr.network import network_arrays, published_grid  # noqa: E402
+from midfaces import midface, scan_of  # noqa: E402
 
 
 def recipe(name: str, shape: tuple[int, ...]) -> np.ndarray:
@@ -91,3 +97,89 @@ def test_a_binary_mask_weighs_labels_alike():
     labels = torch.tensor([1.0, 3.0]).reshape(1, 1, 1, 1, 2)
     assert DifficultyNet(binary_mask=True).pool(features, labels).item() == pytest.approx(1 / 2)
     assert DifficultyNet().pool(features, labels).item() == pytest.approx(1 / 4)
+
+
+FORM = {
+    "form": "ctinsight dcr network",
+    "form_version": 1,
+    "categorical": [
+        {"name": "surgical_eye", "categories": ["0", "1"], "codes": {"left": "0", "right": "1"}},
+        {"name": "sex", "categories": ["F", "M"], "codes": {"female": "F", "male": "M"}},
+        {"name": "previous_treatment_history", "categories": ["no", "yes"]},
+        {"name": "systemic_medical_history", "categories": ["no", "yes"]},
+    ],
+    "numeric": [
+        {"name": "age", "mean": 50.0, "scale": 10.0},
+        {"name": "duration_of_symptoms", "mean": 12.0, "scale": 6.0},
+        {"name": "severity_of_symptoms(MUNK)", "mean": 3.0, "scale": 1.0},
+    ],
+    "fold_thresholds": [0.4, 0.6],
+}
+CLINICAL = {
+    "surgical_eye": "left", "sex": "male", "previous_treatment_history": "yes",
+    "systemic_medical_history": "no", "age": 60.0,
+    "duration_of_symptoms": 6.0, "severity_of_symptoms(MUNK)": "4",
+}  # fmt: skip
+
+
+@pytest.fixture
+def form(tmp_path):
+    """Return the form as it is read from its file."""
+    path = tmp_path / "preprocessing.json"
+    path.write_text(json.dumps(FORM))
+    return read_network_form(path)
+
+
+def test_clinical_vector(form):
+    """One-hot block in order, then z-scores: 60 years are +1, 6 months -1, a Munk of 4 is +1."""
+    assert form.vector(CLINICAL).tolist() == [1, 0, 0, 1, 0, 1, 1, 0, 1, -1, 1]
+    assert form.chosen_threshold == (0.5, "median of 2 folds")
+
+
+def test_a_missing_clinical_value_is_refused(form):
+    """The published program would take 0; here the form must be filled in."""
+    with pytest.raises(UnansweredError, match="no age"):
+        form.vector({**CLINICAL, "age": None})
+
+
+def test_an_unknown_category_is_refused(form):
+    """A category outside the training's is an error, not a row of zeros."""
+    with pytest.raises(WrongUseError, match="sex"):
+        form.vector({**CLINICAL, "sex": "x"})
+
+
+def test_the_published_grid_keeps_the_sides():
+    """On the network's grid columns run to the patient's left, whatever the storage; masks are whole."""
+    case = midface()
+    own = anatomy_of(case.labels_kji, case.volume).on(Side.LEFT)
+    grid = published_grid(own, (48, 64, 64))
+    ct, labels = network_arrays(case.volume, own, grid)
+    sac = grid.ras_from_ijk(np.argwhere(labels == 1).mean(axis=0)[::-1])
+    assert sac == pytest.approx(case.truth[Side.LEFT].sac_centre_ras, abs=0.3)
+    assert (labels == 2).sum() == pytest.approx(case.truth[Side.LEFT].maxilla_volume_mm3, rel=0.05)
+    assert 0 <= ct.min() < ct.max() <= 1
+
+
+@pytest.mark.slow
+def test_five_folds_from_the_store(tmp_path, monkeypatch):
+    """Two folds are imported with their form; a case gets their mean, the spread and the folds' threshold."""
+    from ctinsight.cli import run_command_line
+    from ctinsight.tasks.dcr import Parameters, measure_segmentation, network
+
+    monkeypatch.setenv("CTINSIGHT_MODELS", str(tmp_path / "models"))
+    monkeypatch.setenv("CTINSIGHT_SETTINGS", str(tmp_path / "settings.json"))
+    monkeypatch.setattr(network, "SHAPE_KJI", (16, 64, 64))
+    folder = tmp_path / "published"
+    folder.mkdir()
+    for fold in (1, 2):
+        torch.manual_seed(fold)
+        torch.save(DifficultyNet(11).state_dict(), folder / f"surgical_difficulty_classifier_fold_{fold}.pth")
+    (folder / "preprocessing.json").write_text(json.dumps(FORM))
+    assert run_command_line(["models", "import", str(folder), "--model", "dcr-difficulty-v0"]) == 0
+    case = midface()
+    parameters = Parameters(side="left", clinical=CLINICAL, model="dcr-difficulty-v0")
+    result = measure_segmentation(scan_of(case), case.labels_kji, parameters)
+    found = result.finding("difficulty_score")
+    assert found.value == pytest.approx(np.mean([row[1] for row in result.table("folds").rows]))
+    assert found.interval.meaning == "2 networks"
+    assert "median of 2 folds" in result.finding("difficulty_call").note

@@ -58,10 +58,23 @@ def convert_difficulty(path: Path, name: str, folder: Path) -> ModelCard:
         store_tensors(tensors.tensors, folder / f"{stored}.safetensors")
     if first is None:
         raise _none_in(path)
+    if path.is_dir():
+        _take_form(path, folder)
     card = _card(name, first, list(files), folder)
     card = replace(card, origin_sha256=combined_sha256(file_records(files.values())))
     (folder / CARD_NAME).write_text(card.to_json(), encoding="utf-8")
     return card
+
+
+def _take_form(path: Path, folder: Path) -> None:
+    """Take scaling, categories and thresholds over, where they lie beside the weights."""
+    from ctinsight.models.dcr_network import FORM_NAME
+    from ctinsight.scores.network_form import read_network_form
+
+    found = sorted(path.rglob(FORM_NAME))
+    if found:
+        read_network_form(found[0])
+        (folder / FORM_NAME).write_bytes(found[0].read_bytes())
 
 
 def _files(path: Path) -> dict[str, Path]:

@@ -15,7 +15,7 @@ from ctinsight.result import CaseResult, Segmentation, Surface
 from ctinsight.tasks.dcr.anatomy import Label, anatomy_of, operated_side
 from ctinsight.tasks.dcr.clinical import clinical_values
 from ctinsight.tasks.dcr.corrected import measure_side
-from ctinsight.tasks.dcr.difficulty import Difficulty, DifficultyInput, assess, load_difficulty
+from ctinsight.tasks.dcr.difficulty import Difficulty, DifficultyInput, LoadedModel, assess, load_difficulty
 from ctinsight.tasks.dcr.findings import (
     Presence,
     published_findings,
@@ -24,6 +24,8 @@ from ctinsight.tasks.dcr.findings import (
     window_findings,
     window_table,
 )
+from ctinsight.tasks.dcr.network import NAME as NETWORK
+from ctinsight.tasks.dcr.network import NetworkInput, assess_network
 from ctinsight.tasks.dcr.osteotomy import plan_osteotomy
 from ctinsight.tasks.dcr.outline import first_labelmap
 from ctinsight.tasks.dcr.parameters import Parameters
@@ -36,9 +38,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from ctinsight.models.dcr_network import DifficultyNetworks
     from ctinsight.tasks.dcr.anatomy import Anatomy
     from ctinsight.tasks.dcr.corrected import SideMeasures
-    from ctinsight.tasks.dcr.difficulty import LoadedModel
     from ctinsight.tasks.dcr.osteotomy import OsteotomyPlan
     from ctinsight.volume import Scan
 
@@ -211,7 +213,7 @@ def _result(request: _Request, labelmap_kji: NDArray[np.integer], progress: Prog
     progress.report("measuring with smaller and larger masks", 0.6)
     findings = findings_of(measured)
     own = measured.sides[side]
-    answered = _answered(loaded, measured, parameters)
+    answered = _answered(loaded, measured, request)
     features = {s: m.features for s, m in measured.sides.items()}
     divided = anatomy.midline_r_mm is not None
     progress.finish()
@@ -228,7 +230,10 @@ def _result(request: _Request, labelmap_kji: NDArray[np.integer], progress: Prog
         ),
         segmentation=Segmentation(anatomy.labelmap_kji, scan.volume.grid, SEGMENTS),
         lines=_lines(own, measured.plan, parameters),
-        statements=(*statements_of(loaded, clicked=request.clicked), *answered.statements),
+        statements=(
+            *statements_of(answered=loaded is not None, clicked=request.clicked),
+            *answered.statements,
+        ),
         manifest={
             **manifest_of(scan, parameters, clicked=request.clicked),
             **weights_of(answered.card),
@@ -240,16 +245,28 @@ def _result(request: _Request, labelmap_kji: NDArray[np.integer], progress: Prog
     )
 
 
-def _loaded(parameters: Parameters) -> LoadedModel | None:
+def _loaded(parameters: Parameters) -> LoadedModel | DifficultyNetworks | None:
     """Load the difficulty model before anything is computed, and check the form against the side."""
     clinical_values(parameters.clinical or {}, parameters.side)
-    return None if parameters.model is None else load_difficulty(parameters.model)
+    if parameters.model is None:
+        return None
+    if parameters.model.startswith(NETWORK):
+        from ctinsight.models.dcr_network import load_networks
+
+        return load_networks(parameters.model)
+    return load_difficulty(parameters.model)
 
 
-def _answered(loaded: LoadedModel | None, measured: Measured, parameters: Parameters) -> Difficulty:
+def _answered(
+    loaded: LoadedModel | DifficultyNetworks | None, measured: Measured, request: _Request
+) -> Difficulty:
+    clinical, side = request.parameters.clinical, measured.side
     if loaded is None:
         return Difficulty((), (), (), (), {})
-    return assess(loaded, DifficultyInput(parameters.clinical, measured.published, measured.side))
+    if isinstance(loaded, LoadedModel):
+        return assess(loaded, DifficultyInput(clinical, measured.published, side))
+    own = measured.anatomy.on(side)
+    return assess_network(loaded, NetworkInput(request.scan.volume, own, clinical, side))
 
 
 def findings_of(measured: Measured) -> tuple[Finding, ...]:

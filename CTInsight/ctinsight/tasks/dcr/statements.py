@@ -10,7 +10,6 @@ from ctinsight.manifest import input_facts, software_versions
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ctinsight.tasks.dcr.difficulty import LoadedModel
     from ctinsight.tasks.dcr.parameters import Parameters
     from ctinsight.volume import Scan
 
@@ -32,10 +31,10 @@ CLICKED = "The masks came from a click and thresholds: look at them and correct 
 NOT_SEGMENTED = "Sac, bone and nasal cavity were not found by a network; no weights were used."
 
 
-def statements_of(loaded: LoadedModel | None, *, clicked: bool) -> tuple[str, ...]:
+def statements_of(*, answered: bool, clicked: bool) -> tuple[str, ...]:
     """Return the limits of one run, in words."""
     first = (CLICKED,) if clicked else ()
-    last = (NOT_SEGMENTED,) if loaded is None else ()
+    last = () if answered else (NOT_SEGMENTED,)
     return (RESEARCH_USE_ONLY, *first, SIDES, PUBLISHED, INTERVAL, WINDOW, *last)
 
 
