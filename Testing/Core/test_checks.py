@@ -264,12 +264,12 @@ def test_a_task_without_noise_limits_passes_with_the_number():
     scan, free = a_scan(a_ball(60.0)[0]), replace(HEMATOMA_LIMITS, noise_warn_hu=None, noise_refuse_hu=None)
     check = check_noise(scan, BRAIN, free)
     assert (check.outcome, check.measured, check.expected) == (PASS, "60 HU in the brain", "any")
-    assert check_noise(scan, None, HEMATOMA_LIMITS).measured.startswith("not measured")
+    assert check_noise(scan, None, HEMATOMA_LIMITS).measured.startswith("not checked")
 
 
 @pytest.mark.parametrize(
     ("age_years", "outcome", "measured"),
-    [(17.9, WARN, "18 years"), (18.0, PASS, "18 years"), (None, PASS, "not stated in the file")],
+    [(17.9, WARN, "18 years"), (18.0, PASS, "18 years"), (None, PASS, "not checked: not stated in the file")],
 )
 def test_the_methods_are_for_adults(age_years, outcome, measured):
     """Under 18 warns; an age that the file does not state is said to be unknown."""
@@ -308,5 +308,7 @@ def test_a_mask_of_another_grid_is_an_error():
 def test_without_a_mask_the_checks_say_what_they_could_not_see():
     """No brain outline: extent stands for coverage, and nothing is refused for it."""
     checks = {check.key: check for check in check_head_ct(a_scan())}
-    assert checks["field_of_view"].measured == "176 mm from bottom to top; brain not outlined"
+    assert (
+        checks["field_of_view"].measured == "176 mm from bottom to top; cuts not checked: brain not outlined"
+    )
     assert REFUSE not in {check.outcome for check in checks.values()}

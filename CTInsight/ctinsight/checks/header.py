@@ -65,7 +65,8 @@ def check_gaps(scan: Scan) -> Check:
         return Check("gaps", name, Outcome.WARN, f"slices missing at {places}", expected, remedy)
     if not scan.acquisition.slice_positions_mm:
         measured = (
-            f"the {scan.acquisition.file_format} file holds no slice positions, so a gap cannot be seen"
+            f"not checked: the {scan.acquisition.file_format} file holds no slice positions, so a gap cannot"
+            " be seen"
         )
         return Check("gaps", name, Outcome.PASS, measured, expected)
     count = len(scan.acquisition.slice_positions_mm)
@@ -116,7 +117,7 @@ def check_age(scan: Scan, limits: InputLimits) -> Check:
     age = scan.acquisition.age_years
     expected = f"{limits.adult_years:g} years or older"
     if age is None:
-        return Check("age", "Age", Outcome.PASS, _NOT_STATED, expected)
+        return Check("age", "Age", Outcome.PASS, f"not checked: {_NOT_STATED}", expected)
     outcome = limits.minor if age < limits.adult_years else Outcome.PASS
     remedy = "" if outcome is Outcome.PASS else "The methods are for adults; do not use the numbers."
     return Check("age", "Age", outcome, f"{age:.0f} years", expected, remedy)

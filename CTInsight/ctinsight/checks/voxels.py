@@ -58,7 +58,8 @@ def check_modality_hu(scan: Scan, brain_mask: Mask | None) -> Check:
         measured = f"8-bit pictures, {_range(scan.volume)}, made HU by a window"
         remedy = "Use the DICOM series; densities outside the window are lost."
         if float(scan.volume.array_kji.max()) < _BONE_AT_LEAST_HU:
-            measured += "; bone is clipped: thick white was taken for skull"
+            measured += "; bone is clipped, so dense blood at the skull looks like it: thick white was taken"
+            measured += " for skull"
             remedy += " Bleeds along the skull may be missed wholly, and calcification counted as blood."
         return Check(key, name, Outcome.WARN, measured, expected, remedy)
     fault, measured = _scale_fault(scan.volume)
@@ -122,7 +123,7 @@ def check_field_of_view(scan: Scan, brain_mask: Mask | None) -> Check:
         axis, _ = scan.volume.grid.array_axis(2)
         extent = scan.volume.grid.spacing_kji_mm[axis] * scan.volume.grid.shape_kji[axis]
         outcome = Outcome.PASS if extent >= _LEAST_EXTENT_MM else Outcome.WARN
-        measured = f"{extent:.0f} mm from bottom to top; brain not outlined"
+        measured = f"{extent:.0f} mm from bottom to top; cuts not checked: brain not outlined"
         return Check(key, name, outcome, measured, expected, "" if outcome is Outcome.PASS else remedy)
     volume_ml = float(brain_mask.sum()) * scan.volume.grid.voxel_volume_ml
     if volume_ml < _LEAST_BRAIN_ML:
@@ -194,7 +195,8 @@ def check_contrast(scan: Scan, brain_mask: Mask | None, limits: InputLimits) -> 
     if stated:
         return Check("contrast", name, limits.contrast, stated, expected, remedy)
     if brain_mask is None or not brain_mask.any():
-        return Check("contrast", name, Outcome.PASS, "the file names none", expected)
+        measured = "the file names none; vessels not checked: brain not outlined"
+        return Check("contrast", name, Outcome.PASS, measured, expected)
     slab = _slab(scan.volume, brain_mask, margin_mm=8.0)
     smooth = ndimage.gaussian_filter(slab.hu, (0.0, 1.0 / slab.spacing_mm[0], 1.0 / slab.spacing_mm[1]))
     bright = slab.deep & (smooth > _VESSEL_HU[0]) & (smooth < _VESSEL_HU[1])
@@ -211,7 +213,7 @@ def check_kernel(scan: Scan, brain_mask: Mask | None, limits: InputLimits) -> Ch
     remedy = "Take the series with the brain kernel; edges and noise of this one look like blood."
     kernel = scan.acquisition.kernel
     sharp = bool(kernel) and is_sharp_kernel(str(kernel))
-    measured = kernel or "not stated in the file"
+    measured = kernel or "name not checked: not stated in the file"
     if not sharp and brain_mask is not None and brain_mask.any():
         noise_hu, correlation, pixel_mm = _noise_texture(scan.volume, brain_mask)
         measured += f"; noise {noise_hu:.0f} HU, correlation of neighbours {correlation:.2f}"
@@ -242,7 +244,7 @@ def check_noise(scan: Scan, brain_mask: Mask | None, limits: InputLimits) -> Che
     expected = "; ".join(parts) or "any"
     noise_hu = None if brain_mask is None or not brain_mask.any() else _noise_hu(scan.volume, brain_mask)
     if noise_hu is None:
-        return Check(key, name, Outcome.PASS, "not measured; too little brain outlined", expected)
+        return Check(key, name, Outcome.PASS, "not checked: too little brain outlined", expected)
     outcome = Outcome.PASS
     if refuse is not None and noise_hu > refuse:
         outcome = Outcome.REFUSE

@@ -21,6 +21,7 @@ from ctinsight.measure.diameters import (
     outline_segments,
 )
 from ctinsight.measure.distances import closed, dilate, distance_mm, distance_to_mm, erode, opened
+from ctinsight.measure.partial_volume import PartialVolume, partial_volume
 from ctinsight.measure.surfaces import (
     SurfaceDistances,
     surface_area_mm2,
@@ -41,6 +42,7 @@ from ctinsight.measure.volumes import (
 __all__ = [
     "Component",
     "InPlaneDiameters",
+    "PartialVolume",
     "SurfaceDistances",
     "bounding_box",
     "centroid_ras",
@@ -60,6 +62,7 @@ __all__ = [
     "measure_components",
     "opened",
     "outline_segments",
+    "partial_volume",
     "partial_volume_bound_ml",
     "remove_small",
     "slice_areas_cm2",

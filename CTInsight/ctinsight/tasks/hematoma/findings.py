@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import ndimage
 
 from ctinsight.finding import Column, Finding, Interval, Side, Table
 from ctinsight.measure import (
+    PartialVolume,
+    bounding_box,
     label_components,
     measure_components,
+    partial_volume,
     partial_volume_bound_ml,
     slice_areas_cm2,
     slice_axis,
     slice_spacing_mm,
     volume_ml,
 )
+from ctinsight.measure.partial_volume import BONE_HU
 from ctinsight.regions.midline import side_of
 from ctinsight.tasks.hematoma.abc import FORMULAS, ComponentAbc, read_abc
 from ctinsight.tasks.hematoma.image_edge import EdgeContact, edge_contact, edge_note
@@ -49,10 +54,13 @@ class MeasuredMask:
     """One mask, measured.
 
     ``components`` run from the largest to the smallest; ``abc`` follows the same order; ``sides`` too, with
-    ``None`` where the midline is unknown. ``edge`` says where blood leaves the image.
+    ``None`` where the midline is unknown. ``edge`` says where blood leaves the image; ``weighed`` holds each
+    component's volume with its border weighed, in the order of ``components``. ``mean_hu``, of all and of
+    each, leaves out what shares its voxels with bone.
     """
 
     volume_ml: float
+    weighed: tuple[PartialVolume, ...]
     bound: Interval
     mean_hu: float | None
     components: tuple[Component, ...]
@@ -86,19 +94,45 @@ def measure_mask(mask_kji: NDArray[np.bool_], volume: Volume, midline: Plane | N
     """
     grid = volume.grid
     labels, _count = label_components(mask_kji)
-    found = measure_components(labels, grid, array_hu=volume.array_kji)
+    soft = _without_bone(mask_kji, volume)
+    found = (
+        replace(c, mean_hu=_mean_hu(volume, soft & (labels == c.label)) or c.mean_hu)
+        for c in measure_components(labels, grid, array_hu=volume.array_kji)
+    )
     components = tuple(sorted(found, key=lambda c: -c.volume_ml))
+    edge = edge_contact(labels, volume)
     sides = tuple(None if midline is None else side_of(c.centroid_ras, midline) for c in components)
     return MeasuredMask(
         volume_ml=volume_ml(mask_kji, grid),
+        weighed=tuple(_weighed(labels == c.label, volume, cut=c.label in edge.labels) for c in components),
         bound=partial_volume_bound_ml(mask_kji, grid),
-        mean_hu=float(np.mean(volume.array_kji[mask_kji], dtype=np.float64)) if components else None,
+        mean_hu=_mean_hu(volume, soft) if soft.any() else _mean_hu(volume, mask_kji),
         components=components,
         sides=sides,
         abc=tuple(read_abc(labels == c.label, grid) for c in components),
         areas_cm2=slice_areas_cm2(mask_kji, grid),
-        edge=edge_contact(labels, volume),
+        edge=edge,
     )
+
+
+def _weighed(part: NDArray[np.bool_], volume: Volume, *, cut: bool) -> PartialVolume:
+    if cut:
+        return PartialVolume(volume_ml(part, volume.grid), "touches the edge of the image")
+    return partial_volume(volume.array_kji, part, volume.grid)
+
+
+def _without_bone(mask_kji: NDArray[np.bool_], volume: Volume) -> NDArray[np.bool_]:
+    """Leave out what is brighter than blood can be, and the voxels beside it."""
+    box = bounding_box(mask_kji)
+    if box is None:
+        return mask_kji
+    soft = mask_kji.copy()
+    soft[box] &= ~ndimage.binary_dilation(mask_kji[box] & (volume.array_kji[box] >= BONE_HU))
+    return soft
+
+
+def _mean_hu(volume: Volume, mask_kji: NDArray[np.bool_]) -> float | None:
+    return float(np.mean(volume.array_kji[mask_kji], dtype=np.float64)) if mask_kji.any() else None
 
 
 def findings_of(measured: MeasuredMask) -> tuple[Finding, ...]:
@@ -109,10 +143,25 @@ def findings_of(measured: MeasuredMask) -> tuple[Finding, ...]:
     note = edge_note(measured.volume_ml) if measured.edge else nothing
     return (
         Finding("volume_ml", "Hematoma volume", measured.volume_ml, "mL", VOLUME, bound, note),
+        _weighed_finding(measured),
         Finding("component_count", "Separate components", len(measured.components), "1", note=nothing),
         Finding("mean_hu", "Mean attenuation", measured.mean_hu, _HU, ATTENUATION, note=nothing),
         *_largest(measured),
         *_formula_findings(measured),
+    )
+
+
+def _weighed_finding(measured: MeasuredMask) -> Finding:
+    counted = [w.reason for w in measured.weighed if w.reason]
+    note = "" if measured.components else _NOTHING
+    if measured.weighed:
+        note = "a second reading; the volume itself counts voxels"
+    if counted:
+        reasons = ", ".join(dict.fromkeys(counted))
+        note = f"{len(counted)} of {len(measured.weighed)} components by their voxel count ({reasons})"
+    value = float(sum(w.volume_ml for w in measured.weighed))
+    return Finding(
+        "volume_partial_ml", "Hematoma volume, partial voxels weighed", value, "mL", VOLUME, note=note
     )
 
 

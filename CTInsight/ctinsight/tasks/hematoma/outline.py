@@ -97,7 +97,7 @@ def outline_blood(volume: Volume, brain_kji: NDArray[np.bool_], parameters: Para
 
 def _finished(mask_kji: NDArray[np.bool_], head: Head, parameters: Parameters) -> NDArray[np.bool_]:
     filled = np.asarray(fill_holes(mask_kji, parameters.hole_rule) & head.brain_kji)
-    if parameters.range_hu is not None:
+    if parameters.range_hu is not None and parameters.method is not Method.FUZZY_C_MEANS:
         # A fixed range is taken at its word: what shares a voxel with bone lies above it.
         return filled
     return complete_along_skull(filled, head, follow=parameters.point_ras is None)

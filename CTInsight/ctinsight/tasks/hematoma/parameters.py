@@ -214,6 +214,21 @@ class Parameters:
         plain: dict[str, Any] = _plain(values)
         return plain
 
+    def used(self) -> dict[str, Any]:
+        """Return of :meth:`as_dict` what the chosen method reads, for the manifest."""
+        values = self.as_dict()
+        if self.method is Method.DRUNET:
+            smallest = {"min_component_ml": self.clean_up.min_component_ml}
+            return {k: values[k] for k in ("method", "hole_rule", "weights", "network")} | {
+                "clean_up": smallest
+            }
+        names = ["method", "point_ras", "hole_rule"]
+        if self.method is not Method.FUZZY_C_MEANS:
+            names.append("range_hu")
+        if self.point_ras is None:
+            names.append("clean_up")
+        return {name: values[name] for name in names}
+
 
 _GROUPS: dict[str, type[Any]] = {"clean_up": CleanUpRules, "network": NetworkOptions}
 #: No place in a scanner's room is further from its origin; beyond, a point is a typing error.

@@ -19,6 +19,7 @@ from ctinsight.tasks.hematoma.findings import VOLUME, findings_of, measure_mask,
 from ctinsight.tasks.hematoma.image_edge import edge_check, edge_statement
 from ctinsight.tasks.hematoma.outline import Outline, outline_blood
 from ctinsight.tasks.hematoma.parameters import Method, Parameters
+from ctinsight.tasks.hematoma.plausibility import plausibility_check
 from ctinsight.tasks.hematoma.statements import (
     FIRST_OUTLINE,
     METHOD_NAMES,
@@ -213,14 +214,18 @@ def _measured(case: _Case, outline: Outline, progress: Progress) -> CaseResult:
     findings = findings_of(measured) + _sweep_finding(outline, measured.volume_ml)
     segmentation = Segmentation(outline.mask_kji.astype(np.uint8), volume.grid, SEGMENTS)
     manifest = _manifest(case, outline)
-    at_edge = edge_check(measured.edge, measured.volume_ml)
+    own = (
+        plausibility_check(measured, outline.mask_kji, volume, case.known.brain_kji),
+        edge_check(measured.edge, measured.volume_ml),
+    )
+    keys = {check.key for check in own}
     cut = (edge_statement(measured.edge, measured.volume_ml),) if measured.edge else ()
     progress.finish()
     return CaseResult(
         task=TASK,
         findings=findings,
         tables=tables_of(measured, volume, outline.refused),
-        checks=(*(c for c in case.known.checks or () if c.key != at_edge.key), at_edge),
+        checks=(*(c for c in case.known.checks or () if c.key not in keys), *own),
         segmentation=segmentation,
         lines=measured.lines,
         statements=_statements(case, outline) + cut + outline.notes,
@@ -275,8 +280,9 @@ def _manifest(case: _Case, outline: Outline) -> dict[str, Any]:
         "weights": weights,
         "model_card": outline.model_card,
         "edited": case.edited,
-        "parameters": parameters.as_dict(),
+        "parameters": parameters.used(),
         "device": outline.facts.get("device", "cpu"),
+        "engine": outline.facts.get("engine", "no network took part"),
         "precision": outline.facts.get("precision", "no network took part"),
         "software": software_versions(*(["torch"] if parameters.method is Method.DRUNET else [])),
         "measured_on_the_way": outline.facts,
