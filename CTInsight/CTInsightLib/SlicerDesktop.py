@@ -27,6 +27,10 @@ class SlicerDesktop:
         """Return name and version of the application."""
         return f"{slicer.app.applicationName} {slicer.app.applicationVersion}"
 
+    def dicomDatabase(self):
+        """Return the database of DICOM files, or None where there is none."""
+        return getattr(slicer, "dicomDatabase", None)
+
     def jump(self, scene, position_ras: Sequence[float]) -> None:
         """Bring every slice view to a point, RAS in mm."""
         slicer.vtkMRMLSliceNode.JumpAllSlices(scene, *(float(value) for value in position_ras))

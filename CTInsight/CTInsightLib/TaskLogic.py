@@ -16,6 +16,7 @@ from ctinsight.report.wording import task_look
 from ctinsight.volume import Volume
 from CTInsightLib.ArrayFile import writeInPieces
 from CTInsightLib.CaseOutput import CaseOutput
+from CTInsightLib.DicomFacts import acquisitionOf
 from CTInsightLib.ResultLink import LinkedResult, linkedResult, linkResult
 from CTInsightLib.SegmentationOutput import SegmentationOutput
 from CTInsightLib.VolumeBridge import addVolumeNode, volumeFromNode
@@ -61,6 +62,14 @@ class _Sent:
     grid: Grid
 
 
+@dataclass(frozen=True)
+class _Source:
+    """A CT as it is sent: the volume, and what its DICOM header says."""
+
+    bridged: BridgedVolume
+    facts: Mapping[str, Any]
+
+
 class TaskLogic:
     """Run a task on volumes of one scene.
 
@@ -74,6 +83,8 @@ class TaskLogic:
         Computes; started when first asked.
     onResult
         Called with each result when it is in the scene, as the last step of taking it.
+    dicomDatabase
+        ``slicer.dicomDatabase``, where there is one: it knows the headers of volumes from DICOM.
     """
 
     def __init__(self, scene, task: str, worker: WorkerProcess):
@@ -81,6 +92,7 @@ class TaskLogic:
         self._task = task
         self._job = WorkerJob(worker)
         self.onResult: Callable[[LinkedResult], None] = lambda _result: None
+        self.dicomDatabase: Any = None
         self.onVolume: Callable[[Any], None] = lambda _volumeNode: None
 
     @property
@@ -115,11 +127,11 @@ class TaskLogic:
         CTInsightError
             The volume cannot be read as a CT, or the worker cannot be started.
         """
-        bridged = volumeFromNode(request.volume, hardenNonLinear=request.harden_non_linear)
-        sent = _Sent(request.volume.GetID(), bridged.volume.grid)
+        source = self._read(request.volume, hardenNonLinear=request.harden_non_linear)
+        sent = _Sent(request.volume.GetID(), source.bridged.volume.grid)
         replaced = request.replaces.nodes.segmentation.GetID() if request.replaces else None
         self._job.begin(
-            lambda worker: self._send(worker, bridged, request.parameters),
+            lambda worker: self._send(worker, source, request.parameters),
             lambda answer: self._takeResult(answer, sent, replaced),
         )
 
@@ -138,8 +150,8 @@ class TaskLogic:
                 expected="the CT that the segment was drawn on",
                 remedy="Load it again and run the task on it.",
             )
-        bridged = volumeFromNode(volumeNode, hardenNonLinear=hardenNonLinear)
-        volume = bridged.volume
+        source = self._read(volumeNode, hardenNonLinear=hardenNonLinear)
+        volume = source.bridged.volume
         output = SegmentationOutput(self._scene)
         segmentation = output.read(result.nodes.segmentation, volume.grid, result.segments)
         edited = EditedLabelmap(segmentation.labelmap_kji, {"model_card": result.manifest.get("model_card")})
@@ -147,7 +159,7 @@ class TaskLogic:
         segmentationId = result.nodes.segmentation.GetID()
         parameters = result.manifest.get("parameters", {})
         self._job.begin(
-            lambda worker: self._send(worker, bridged, parameters, edited),
+            lambda worker: self._send(worker, source, parameters, edited),
             lambda answer: self._takeNumbers(answer, sent, segmentationId),
         )
 
@@ -167,18 +179,23 @@ class TaskLogic:
         """Stop what is under way, and the worker too."""
         self._job.cancel()
 
+    def _read(self, volumeNode, *, hardenNonLinear: bool) -> _Source:
+        bridged = volumeFromNode(volumeNode, hardenNonLinear=hardenNonLinear)
+        return _Source(bridged, acquisitionOf(volumeNode, self.dicomDatabase))
+
     def _send(
         self,
         worker: WorkerProcess,
-        bridged: BridgedVolume,
+        source: _Source,
         parameters: Mapping[str, Any],
         edited: EditedLabelmap | None = None,
     ) -> Iterator[None]:
-        path = worker.newInput()
+        path, bridged = worker.newInput(), source.bridged
+        acquisition = {**source.facts, "notes": list(bridged.notes)}
         yield
         yield from writeInPieces(path, bridged.volume.array_kji)
-        matrix, notes = bridged.volume.ijk_to_ras, bridged.notes
-        worker.run(self._task, path, matrix, parameters=parameters, edited=edited, notes=notes)
+        matrix = bridged.volume.ijk_to_ras
+        worker.run(self._task, path, matrix, parameters=parameters, edited=edited, acquisition=acquisition)
 
     def _takeResult(self, answer: dict[str, Any], sent: _Sent, replaced: str | None) -> Iterator[None]:
         labelmap = np.array(self._job.worker.loadArray(answer["labelmap"]))

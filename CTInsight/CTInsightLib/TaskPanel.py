@@ -160,6 +160,7 @@ class TaskPanel:
         """Run the task on what is chosen."""
         self.errors.hide()
         with self.errors.guarded():
+            self._logic.dicomDatabase = self._desktop.dicomDatabase()
             if self._havePackages():
                 request = self._hooks.request()
                 if request is not None:

@@ -146,7 +146,7 @@ class WorkerProcess:
         *,
         parameters: Mapping[str, Any],
         edited: EditedLabelmap | None = None,
-        notes: tuple[str, ...] = (),
+        acquisition: Mapping[str, Any] | None = None,
     ) -> str:
         """Ask for one case.
 
@@ -162,8 +162,8 @@ class WorkerProcess:
             Plain values of the task's ``Parameters``.
         edited
             Outlines that a person drew or edited: they are measured, nothing is outlined anew.
-        notes
-            Sentences on what was done to the volume before, for the result.
+        acquisition
+            Plain values of ``ctinsight.volume.Acquisition``: how the image was made, notes for the result.
 
         Returns
         -------
@@ -177,7 +177,7 @@ class WorkerProcess:
             np.save(path, arrayKJI, allow_pickle=False)
         volume = {"array": path.name, "ijk_to_ras": np.asarray(ijkToRAS, dtype=float).tolist()}
         request = {"command": "run", "task": task, "volume": volume, "parameters": dict(parameters)}
-        request["acquisition"] = {"notes": list(notes)}
+        request["acquisition"] = dict(acquisition or {})
         if edited is not None:
             path = self.newInput()
             np.save(path, edited.labelmap_kji, allow_pickle=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from CTInsightLib.SegmentationOutput import SegmentationOutput
 from CTInsightLib.TaskLogic import TaskLogic, TaskRequest
 from CTInsightLib.VolumeBridge import addVolumeNode
 from CTInsightLib.WorkerProcess import WorkerProcess
+from makers.dicom_series import SeriesRecipe, one_value, write_series
 
 QUICK_WORKER = Path(__file__).resolve().parents[1] / "quick_hematoma.py"
 #: 10 x 10 x 5 voxels of 2 x 2 x 5 mm.
@@ -199,6 +201,19 @@ def test_a_non_linear_transform_needs_a_word(logic, a_block):
     result = _run(logic, volumeNode, harden_non_linear=True)
     assert "hardened" in " ".join(result.document["acquisition"]["notes"])
     assert volumeNode.GetParentTransformNode() is transformNode
+
+
+def test_what_the_dicom_header_says_goes_along_and_no_name(logic, a_block, tmp_path):
+    """Kernel, contrast medium and age of a series are in the result; the patient's id is nowhere."""
+    tags = {"ConvolutionKernel": "H31s", "ContrastBolusAgent": "iohexol", "PatientAge": "071Y"}
+    paths = write_series(tmp_path, SeriesRecipe(tags={**tags, "PatientID": "SECRET7"}), one_value(40))
+    volumeNode = addVolumeNode(logic.scene, a_block, "Head")
+    volumeNode.SetAttribute("DICOM.instanceUIDs", "1.2.3 1.2.4")
+    logic.dicomDatabase = SimpleNamespace(fileForInstance={"1.2.3": str(paths[0])}.get)
+    document = _run(logic, volumeNode).document
+    stated = document["acquisition"]
+    assert (stated["kernel"], stated["contrast_agent"], stated["age_years"]) == ("H31s", "iohexol", 71.0)
+    assert "SECRET7" not in str(document)
 
 
 @pytest.mark.slow
