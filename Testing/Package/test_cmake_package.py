@@ -12,7 +12,7 @@ import pytest
 MOCK_SLICER = Path(__file__).parent / "MockSlicer"
 #: Folders of scripted modules, each with a module script of the same name.
 MODULES = ("CTInsight", "HematomaVolume")
-KINDS = ("*.py", "*.toml", "*.ui", "*.png", "*.txt")
+KINDS = ("*.py", "*.toml", "*.csv", "*.ui", "*.png", "*.txt")
 
 
 class Installed(NamedTuple):
