@@ -2,36 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ctinsight.report.wording import display_finding, display_interval, display_number
 from ctinsight.scores.abc2 import abc2_ml
+from CTInsightLib.Glance import Glance, TableLook
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ctinsight.finding import MeasuredLine
     from CTInsightLib.ResultLink import LinkedResult
-
-
-@dataclass(frozen=True)
-class Glance:
-    """The first lines of a result: the number, its interval, what stands beside it, how it was made."""
-
-    headline: str
-    interval: str
-    second: str
-    method: str
-
-
-@dataclass(frozen=True)
-class TableLook:
-    """Which table a panel shows: its key, (column, short title) in order, and where a row lies (R, A, S)."""
-
-    key: str
-    columns: tuple[tuple[str, str], ...]
-    position: tuple[str, str, str]
 
 
 COMPONENTS = TableLook(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ctinsight.finding import Check, Table
     from CTInsightLib.ErrorPanel import ErrorPanel
-    from CTInsightLib.HematomaGlance import Glance, TableLook
+    from CTInsightLib.Glance import Glance, TableLook
     from CTInsightLib.ResultLink import LinkedResult
     from CTInsightLib.SlicerDesktop import SlicerDesktop
 
