@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import random
+from contextlib import suppress
 from dataclasses import fields
 
 import numpy as np
@@ -243,3 +246,46 @@ def test_answers_belong_to_their_nodules():
     nodule_options._put(found, "upper_lobe", "unknown", "--upper-lobe")
     nodule_options._put(found, "spiculation", "Yes", "--spiculation")
     assert found == {"spiculation": True}
+
+
+JUNK = (
+    None,
+    True,
+    0,
+    -1,
+    1e308,
+    10**400,
+    "",
+    "x",
+    "\0",
+    [],
+    {},
+    [[]],
+    {"a": 1},
+    [1, 2, 3],
+    "yes",
+    0.5,
+    "female",
+)
+
+
+def test_no_request_whatever_ends_otherwise_than_in_three_sentences():
+    """2000 requests with up to three values of junk: parameters that go back to JSON, or an error of ours."""
+    rng = random.Random(7)  # noqa: S311 - no secret
+    full = request_with(
+        patient={**PATIENT, "cancer": "none"}, networks={"cut_offs": "web"}, solid_band_hu=[1, 2]
+    )
+    full["nodules"][0] |= {"prior_ras_mm": [1, 2, 3], "change": "stable", "suspicious_features": ["a"]}
+    good = 0
+    for _ in range(2000):
+        document = copy.deepcopy(full)
+        for _ in range(rng.randint(1, 3)):
+            place = rng.choice([document, document["nodules"][0], document["patient"], document["networks"]])
+            if isinstance(place, dict) and place:
+                place[rng.choice(list(place))] = rng.choice(JUNK)
+            if not (isinstance(document["nodules"], list) and document["nodules"]):
+                break
+        with suppress(CTInsightError):
+            assert json.dumps(read_request(document).parameters.as_dict(), allow_nan=False)
+            good += 1
+    assert good > 20

@@ -150,22 +150,24 @@ class Parameters:
         WrongUseError
             A name that is no parameter, or a value that does not fit.
         """
-        given: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in values.items()}
+        stated = {name: value for name, value in values.items() if value is not None}
+        given: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in stated.items()}
         _refuse_other_schema(given.pop("schema", None), given.pop("version", None))
-        prior = given.pop("prior", None) or {}
+        prior = given.pop("prior", {})
         nodules = given.pop("nodules", None)
         if nodules is not None:
-            _refuse_unless("points_ras" not in given, "points_ras", "and nodules", "one of the two")
+            doubled = sorted({"points_ras", "points_ijk"} & given.keys())
+            _refuse_unless(not doubled, ", ".join(doubled), "beside nodules", "one of the two")
             given |= _located(nodules, prior)
         elif prior:
             given["prior"] = _prior_options([], prior)
         for name, kind in (("patient", PatientInputs), ("networks", NetworkOptions)):
-            if given.get(name) is not None:
+            if name in given:
                 given[name] = from_plain(kind, given[name], name)
         known = [f.name for f in fields(cls)]
         unknown = sorted(repr(name)[:40] for name in given.keys() - set(known))
         _refuse_unless(not unknown, "parameters", ", ".join(unknown), "only " + ", ".join(known))
-        return cls(**{name: value for name, value in given.items() if value is not None})
+        return cls(**given)
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for the manifest, in the form of a request (docs/nodule-request.md)."""

@@ -33,6 +33,8 @@ NOT_IMPLEMENTED = (
     " read in the publication or in two independent sources); models that need PET, such as Herder's, and"
     " other published models (no verified source was read)."
 )
+#: Why a measured change can be missing.
+UNDECIDED = "CTs more than 12 months apart leave the growth rule open"
 #: Said with Brock and Mayo.
 SIZE_USED = "size: mean diameter {size:.1f} mm, measured on the {plane} plane"
 
@@ -249,7 +251,11 @@ def lung_rads_answer(case: ScoreCase) -> ScoreAnswer:
         late = ("prior_category", "months_since_prior")  # asked of a nodule that has not changed
         return names or tuple(name for name in late if getattr(nodule, name) is None)
 
-    return _looked_up(blank, lambda: lung_rads_rules.lung_rads(case.context, nodule, reader), missing)
+    found = _looked_up(blank, lambda: lung_rads_rules.lung_rads(case.context, nodule, reader), missing)
+    open_rule = case.change is not None and case.change.change is None
+    if found.status is Status.MISSING and open_rule and case.used_change is None:
+        return replace(found, reason=f"{found.reason} ({UNDECIDED})")
+    return found
 
 
 def _lung_rads_nodule(case: ScoreCase) -> LungRadsNodule:
