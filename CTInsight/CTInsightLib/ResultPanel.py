@@ -242,4 +242,5 @@ def _limits(result: LinkedResult) -> str:
     made_by = _("Made by {method}, {tier}; {software}.").format(
         method=made.get("method", ""), tier=made.get("tier", ""), software=software
     )
-    return "\n".join([RESEARCH_USE_ONLY, *(f"• {words}" for words in result.statements), made_by])
+    said = [words for words in result.statements if words != RESEARCH_USE_ONLY]
+    return "\n".join([RESEARCH_USE_ONLY, *(f"• {words}" for words in said), made_by])
