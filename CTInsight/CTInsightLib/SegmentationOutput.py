@@ -133,7 +133,9 @@ class SegmentationOutput:
         content.CollapseBinaryLabelmaps(False)
         segmentationNode.EndModify(wasModifying)
         segmentationNode.CreateDefaultDisplayNodes()
-        segmentationNode.CreateClosedSurfaceRepresentation()
+        # Of nothing there is no surface, and VTK would print an error over it.
+        if segmentation.labelmap_kji.any():
+            segmentationNode.CreateClosedSurfaceRepresentation()
 
     def _mask(self, segmentationNode, segmentId: str, grid: Grid) -> np.ndarray:
         logic = slicer.vtkSlicerSegmentationsModuleLogic

@@ -16,6 +16,7 @@ from ctinsight.resample import resample_labels
 from ctinsight.result import Segmentation
 from CTInsightLib.SegmentationOutput import TERM_TAG, VOLUME_TAG, SegmentationOutput
 from CTInsightLib.VolumeBridge import addVolumeNode
+from made_cases import made_case
 
 HEMATOMA_ENTRY = (
     "Segmentation category and type - 3D Slicer General Anatomy list"
@@ -170,3 +171,10 @@ def test_a_transform_above_the_node_counts_when_reading(case, headless):
     node.SetAndObserveTransformNodeID(transform.GetID())
     back = output.read(node, segmentation.grid, segmentation.segments)
     assert (back.labelmap_kji[1:] == segmentation.labelmap_kji[:-1]).all()
+
+
+def test_nothing_found_is_written_without_a_complaint(headless, capfd):
+    """Writing an empty segment prints nothing: a user would take VTK's words for a failure."""
+    SegmentationOutput(headless.scene).write(None, made_case(empty=True).result.segmentation)
+    told = capfd.readouterr()
+    assert told.out + told.err == ""
