@@ -16,7 +16,7 @@ from ctinsight.phantoms.lesions import rotation
 from ctinsight.phantoms.nodules import NoduleKind, nodule_of
 from ctinsight.scores.growth import Growth
 from ctinsight.scores.lung_rads import Change
-from ctinsight.tasks.nodule import Parameters, run
+from ctinsight.tasks.nodule import Parameters, measure_labelmap, run
 from ctinsight.tasks.nodule.growth import Compared
 from ctinsight.tasks.nodule.growth_findings import growth_findings, growth_table
 from ctinsight.tasks.nodule.prior import Growths, compare_with_prior, interval_of, pair_checks
@@ -237,3 +237,16 @@ def test_a_refused_comparison_leaves_the_present_ct_its_result(two_cts):
     (finding,) = growth_findings(growths, [1])
     assert finding.value is None
     assert "slice thickness: 3 mm and 1.25 mm" in finding.note
+
+
+def test_an_edit_without_the_earlier_ct_says_so(two_cts):
+    """The edited outline is measured and scored; growth is left out with a sentence."""
+    now, _before = two_cts
+    labels = np.zeros(now.volume.grid.shape_kji, np.uint8)
+    k, j, i = (round(v) for v in now.volume.grid.ijk_from_ras(CENTRE)[::-1])
+    labels[k - 3 : k + 4, j - 5 : j + 6, i - 5 : i + 6] = 1
+    nodule = {"ras_mm": list(CENTRE), "prior_ras_mm": list(CENTRE), "upper_lobe": True, "spiculation": True}
+    result = measure_labelmap(now, labels, Parameters.from_dict({"nodules": [nodule]}), {})
+    assert any("earlier CT is not at hand" in statement for statement in result.statements)
+    assert not any(table.key == "growth" for table in result.tables)
+    assert result.finding("nodule_1_brock_2b_percent").note.endswith("--emphysema, --nodule-count")

@@ -131,7 +131,8 @@ SliceOrderOption = Annotated[
     str | None, typer.Option("--slice-order", metavar="superior-first|inferior-first")
 ]
 ClickSensitivityOption = Annotated[
-    bool, typer.Option("--click-sensitivity", help="Move the centre by 1 to 3 mm; takes 19 times as long.")
+    bool,
+    typer.Option("--click-sensitivity", help="Move the centre by 1 to 3 mm; takes about 12 times as long."),
 ]
 MalignantPrevalence = Annotated[float | None, typer.Option(help="Share among your nodules, for a what-if.")]
 InvasivePrevalence = Annotated[float | None, typer.Option(help="Share among your malignant ones.")]
