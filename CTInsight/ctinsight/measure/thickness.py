@@ -63,6 +63,7 @@ class _Field:
     """A blurred mask that can be asked at any place."""
 
     soft: NDArray[np.float32]
+    inside: NDArray[np.bool_]
     grid: Grid
 
     @classmethod
@@ -71,7 +72,7 @@ class _Field:
         matrix = grid.ijk_to_ras.copy()
         matrix[:3, 3] = grid.ras_from_ijk(start[::-1])
         soft = ndimage.gaussian_filter(padded.astype(np.float32), blur_voxels)
-        return cls(soft, Grid((padded.shape[0], padded.shape[1], padded.shape[2]), matrix))
+        return cls(soft, padded, Grid((padded.shape[0], padded.shape[1], padded.shape[2]), matrix))
 
     def at(self, points_ras: Array, values: NDArray[np.float32] | None = None) -> Array:
         values = self.soft if values is None else values
@@ -114,7 +115,7 @@ def surface_thickness(mask_kji: NDArray[np.bool_], grid: Grid) -> SurfaceThickne
     if count == 0:
         return SurfaceThickness(mesh, np.zeros(0), np.zeros(0, dtype=np.bool_))
     field = _Field.of(mask_kji, grid, _BLUR_VOXELS)
-    depth = np.asarray(distance_to_mm(field.soft < 0.5, field.grid), dtype=np.float32)
+    depth = np.asarray(distance_to_mm(~field.inside, field.grid), dtype=np.float32)
     length, across = np.zeros(count), np.zeros(count, dtype=np.bool_)
     for first in range(0, count, _LINES_AT_ONCE):
         part = slice(first, first + _LINES_AT_ONCE)
