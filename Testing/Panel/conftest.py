@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 from pathlib import Path
@@ -31,6 +32,22 @@ def pytest_configure(config):
 
     source = config.getoption("--slicer-source")
     config.standin = start(Path(source).resolve() if source else None)
+
+
+def pytest_sessionfinish(session, exitstatus):
+    """Keep how the tests ended."""
+    session.config.exit_status = int(exitstatus)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config):
+    """End the process here: torn down by the interpreter, scene, widgets and views would crash."""
+    if not hasattr(config, "exit_status"):
+        return
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(config.exit_status)
 
 
 @pytest.fixture(scope="session")

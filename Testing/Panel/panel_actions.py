@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import qt
 import slicer
+from slicer_standin.screenshot import save_screenshot
 
 from ctinsight.volume import Volume
+from CTInsightLib.OffscreenWindow import prepareOffscreenWindow
 from CTInsightLib.VolumeBridge import addVolumeNode
 
 #: Volume of the block in :func:`a_head`, in mL: 500 voxels of 2 x 2 x 5 mm.
@@ -53,10 +55,12 @@ def finish(widget, seconds=30.0):
 
 
 def picture(widget, name, folder):
-    """Keep a picture of a panel as a user sees it; return its path."""
-    folder = Path(os.environ.get(SCREENSHOTS, folder))
-    folder.mkdir(parents=True, exist_ok=True)
+    """Keep a picture of a panel as a user sees it, beside the views where it is kept; return its path."""
     slicer.app.processEvents()
+    if SCREENSHOTS in os.environ:
+        return save_screenshot(
+            Path(os.environ[SCREENSHOTS]) / f"{name}.png", views=not prepareOffscreenWindow()
+        )
     path = folder / f"{name}.png"
     assert widget.parent.grab().save(str(path))
     return path

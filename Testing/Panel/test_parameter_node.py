@@ -232,12 +232,13 @@ def test_a_widget_that_cannot_show_the_type_is_refused(parameters):
 
 def test_parameters_survive_saving_closing_and_loading(parameters, tmp_path):
     """A scene file brings every choice back, node references to the loaded nodes included."""
+    parameters.parameterNode.SetName("choices")
     parameters.volume, parameters.threshold, parameters.side = _volume("Head"), 12.5, Side.LEFT
     parameters.points, parameters.maybe = [(1.0, 2.0, 3.0)], 4
     slicer.util.saveScene(str(tmp_path / "choices.mrb"))
     slicer.mrmlScene.Clear(0)
     slicer.util.loadScene(str(tmp_path / "choices.mrb"))
-    loaded = Parameters(slicer.util.getNodesByClass("vtkMRMLScriptedModuleNode")[0])
+    loaded = Parameters(slicer.util.getNode("choices"))
 
     assert (loaded.volume.GetName(), loaded.threshold, loaded.side) == ("Head", 12.5, Side.LEFT)
     assert (list(loaded.points), loaded.maybe) == ([(1.0, 2.0, 3.0)], 4)
