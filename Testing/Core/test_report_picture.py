@@ -95,3 +95,19 @@ def test_the_shown_region_leaves_the_air_out_and_the_finding_in():
     rows, columns = shown_region(replace(stack, labelmap_kji=labelmap), margin_mm=0.0)
     assert (rows.start, columns.start) == (0, 0)
     assert shown_region(stack, margin_mm=0.0)[1].start > 0
+
+
+def test_a_long_name_of_weights_ends_before_the_headlines_words():
+    """Both lines of words stand beside each other, never over each other; what was cut ends in dots."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(18, 5), dpi=100)
+    FigureCanvasAgg(figure)
+    words = figure.text(0.01, 0.5, "nodule-emv-task1-inception user-supplied, " * 9, size=13)
+    headline = figure.text(0.99, 0.5, "nodule 1, on the plane with the greatest mean", size=13, ha="right")
+
+    axial_picture._shorten_before(words, headline)
+
+    assert words.get_window_extent().x1 < headline.get_window_extent().x0
+    assert words.get_text().endswith("supplied …") or words.get_text().endswith("inception …")

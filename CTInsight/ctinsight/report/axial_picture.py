@@ -295,7 +295,7 @@ def _draw_header(figure: Figure, result: CaseResult, look: TaskLook) -> None:
     left, right = MARGIN_PX / WIDTH_PX, 1 - MARGIN_PX / WIDTH_PX
     title, subtitle = _y(figure, 46), _y(figure, 88)
     figure.text(left, title, look.title, color=TEXT_COLOR, size=25, weight="bold", va="center")
-    figure.text(left, subtitle, _method_words(result), color=MUTED_COLOR, size=13, va="center")
+    method = figure.text(left, subtitle, _method_words(result), color=MUTED_COLOR, size=13, va="center")
     headline = _headline(result)
     if headline is None:
         return
@@ -304,7 +304,17 @@ def _draw_header(figure: Figure, result: CaseResult, look: TaskLook) -> None:
     words = display_interval(headline) or headline.note or headline.name
     if headline.key != "volume_ml" and headline.interval:
         words = f"{headline.name}: {words}"
-    figure.text(right, subtitle, words, color=MUTED_COLOR, size=13, ha="right", va="center")
+    told = figure.text(right, subtitle, words, color=MUTED_COLOR, size=13, ha="right", va="center")
+    _shorten_before(method, told)
+
+
+def _shorten_before(text: Any, other: Any) -> None:
+    """Take words off the end of a text until it ends before another one begins; the rest is in the files."""
+    end = other.get_window_extent().x0 - 2 * GUTTER_PX
+    words = str(text.get_text()).split(" ")
+    while len(words) > 1 and text.get_window_extent().x1 > end:
+        words.pop()
+        text.set_text(" ".join(words).rstrip(" ,·") + " …")
 
 
 def _method_words(result: CaseResult) -> str:
