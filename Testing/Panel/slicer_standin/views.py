@@ -176,7 +176,7 @@ class qMRMLThreeDWidget(QtCore.QObject):
         camera.SetPosition(-40, 140, 60)
         camera.SetViewUp(0, 0, 1)
         renderer.ResetCamera()
-        camera.Zoom(1.4)
+        camera.Zoom(1.2)
         renderer.ResetCameraClippingRange()
         return self._view.picture(width, height)
 
