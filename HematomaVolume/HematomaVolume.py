@@ -182,8 +182,9 @@ class HematomaVolumeWidget(ScriptedLoadableModuleWidget):
         uiWidget.setMRMLScene(slicer.mrmlScene)
         self.logic = HematomaVolumeLogic()
         self._buildPanel()
-        node = NodeHooks(self.logic.getParameterNode, self._use, self.update, self.panel.cancel)
-        self.choices = ParameterNodePanel(self.ui, slicer.mrmlScene, node)
+        find, close, shown = self.logic.getParameterNode, self.panel.cancel, lambda: self.parent.isEntered
+        hooks = NodeHooks(find, self._use, self.update, close, shown)
+        self.choices = ParameterNodePanel(self.ui, slicer.mrmlScene, hooks)
 
     def _buildPanel(self):
         from CTInsightLib.HematomaGlance import COMPONENTS, glanceOf, linesText

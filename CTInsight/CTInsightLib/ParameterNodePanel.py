@@ -26,12 +26,15 @@ class NodeHooks:
         Called after each change of a choice.
     close
         Called before the scene is emptied: stop what is under way.
+    shown
+        Whether the user sees the module; otherwise a new scene is looked at when it is entered.
     """
 
     find: Callable[[], Any]
     use: Callable[[Any], None]
     changed: Callable[[], None]
     close: Callable[[], None]
+    shown: Callable[[], bool]
 
 
 class ParameterNodePanel(VTKObservationMixin):
@@ -90,4 +93,5 @@ class ParameterNodePanel(VTKObservationMixin):
         self._use(None)
 
     def _onNewContent(self, _caller: Any, _event: str) -> None:
-        self.refresh()
+        if self._hooks.shown():
+            self.refresh()

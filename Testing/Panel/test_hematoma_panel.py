@@ -268,6 +268,18 @@ def test_a_saved_scene_comes_back_with_choices_and_result(widget, tmp_path):
     assert _run(widget).finding("volume_ml").value == pytest.approx(TRUTH_ML)
 
 
+def test_a_hidden_panel_leaves_a_new_scene_alone_until_it_is_entered(widget, standin):
+    """While another module is shown the panel holds no choices; coming back takes the new scene's CT."""
+    standin.select("CTInsight")
+    slicer.mrmlScene.Clear(0)
+    assert widget.choices.node is None
+    assert widget.panel.parameterNode is None
+    volume_node = a_head()
+    standin.select("HematomaVolume")
+    assert widget.ui.inputSelector.currentNode() is volume_node
+    assert widget.ui.applyButton.enabled
+
+
 def test_closing_the_scene_in_mid_run_cancels(widget):
     """The scene goes away while the worker computes: idle, the worker gone, an empty panel."""
     widget.ui.inputSelector.setCurrentNode(a_head())
