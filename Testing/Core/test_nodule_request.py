@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from ctinsight.cli import nodule_options, run_command_line
-from ctinsight.errors import CTInsightError, InputRefusedError, WrongUseError
+from ctinsight.errors import CTInsightError, InputRefusedError, WeightsMissingError, WrongUseError
 from ctinsight.files import read_scan, write_volume
 from ctinsight.phantoms.chest import ChestSpec, chest_grid, chest_phantom
 from ctinsight.phantoms.nodules import NoduleKind, nodule_of
@@ -223,6 +223,7 @@ HOSTILE = {
     "an age without end": ("--point=1,2,3", "--age=inf"),
     "points in no earlier CT": ("--point=1,2,3", "--prior-days=90"),
     "weights switched off": ("--point=1,2,3", "--weights=w", "--no-networks"),
+    "a click moved for no network": ("--point=1,2,3", "--click-sensitivity", "--no-networks"),
     "a certain cut-off": ("--point=1,2,3", "--malignant-cut-off=1"),
     "everything and a request": ("--request=r.json", "--point=1,2,3"),
 }
@@ -235,6 +236,15 @@ def test_options_that_make_no_sense_end_before_anything_is_read(tmp_path, option
         run_command_line(["nodule", str(tmp_path / "none.nii"), "-o", str(tmp_path / "out"), *options])
     assert caught.value.remedy
     assert not (tmp_path / "out").exists()
+
+
+def test_options_of_networks_ask_for_networks(tmp_path, monkeypatch, a_ct):
+    """Where none are installed, moved clicks are no silent nothing: weights are missing, exit code 4."""
+    monkeypatch.setenv("CTINSIGHT_MODELS", str(tmp_path / "models"))
+    arguments = ["nodule", str(a_ct), "--point=90,5,22", "-o", str(tmp_path / "out"), "--click-sensitivity"]
+    with pytest.raises(WeightsMissingError) as caught:
+        run_command_line(arguments)
+    assert caught.value.exit_code == 4
 
 
 def test_answers_belong_to_their_nodules():

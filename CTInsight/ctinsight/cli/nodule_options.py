@@ -258,14 +258,20 @@ def _prior(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _networks(given: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {name: given[name] for name in NETWORKS if given[name] is not None}
-    if given["networks"] is not None:
-        found["use"] = "required" if given["networks"] else "off"
+    found |= {"click_sensitivity": True} if given["click_sensitivity"] else {}
+    if found and given["networks"] is False:
+        raise WrongUseError(
+            found=f"--no-networks together with {', '.join(_flag(name) for name in found)}",
+            expected="one of the two",
+            remedy="Leave --no-networks away, or the options of the networks.",
+        )
+    # Who asks for something of the networks is not served without them.
+    wanted = "required" if found else None
+    use = {True: "required", False: "off", None: wanted}[given["networks"]]
+    found |= {} if use is None else {"use": use}
     if given["weights"] is not None:
         found["weights"] = str(given["weights"])
-    for name in ("accept_terms", "click_sensitivity"):
-        if given[name]:
-            found[name] = True
-    return found
+    return found | ({"accept_terms": True} if given["accept_terms"] else {})
 
 
 def _spread(flag: str, values: list[str], count: int) -> dict[int, str]:
