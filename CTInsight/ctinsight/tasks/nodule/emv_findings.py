@@ -36,7 +36,10 @@ if TYPE_CHECKING:
 NETWORK_RANGE = "lowest and highest of the three networks; not a confidence interval"
 CLICK_RANGE = "when the centre moves by up to {most:g} mm; not a confidence interval"
 CENTRE = "Networks see the nodule about the centre of its outline, not about the point that was clicked."
-WHAT_IF = f"Prevalence: a what-if and never the headline; {FORMULA}."
+WHAT_IF = (
+    f"Prevalence: a what-if and never the headline; {FORMULA}. The prevalence in training is that of the"
+    " authors' own weights unless the table names a calibration set."
+)
 _KEYS = {EmvTask.MALIGNANT: "malignant", EmvTask.INVASIVE: "invasive", EmvTask.GRADE: "grade"}
 
 _CLICK_COLUMNS = (
