@@ -22,9 +22,8 @@ if TYPE_CHECKING:
 REACH_VOXELS = 1.9
 #: A border this close to something else is not free, in voxels of the CT.
 TOUCH_VOXELS = 1.2
-#: Standard deviation of a standard kernel's blur, mm: half of the contrast is left at 0.45 line pairs per mm.
-#: Only nodules too small to show their own density are measured with it.
-USUAL_BLUR_MM = 0.4
+#: What stays so close to the nodule is a grain of its border, in voxels of the CT.
+GRAIN_VOXELS = 0.8
 #: The level may move so far from half-way, as a share of the contrast.
 LEVEL_LIMITS = (0.2, 0.75)
 #: With less than this share of the border free, the half-way level stays.
@@ -90,15 +89,20 @@ def balanced(cube: Cube, mask_kji: NDArray[np.bool_], rim_hu: float, dense_kji: 
     return Balance(float(np.clip(level, *LEVEL_LIMITS)), free_share, lung_hu, rim_hu)
 
 
-def usual_fill(cube: Cube, mask_kji: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Share of a mask that a voxel of the CT would see at each place: its own size and the usual blur."""
-    size = [max(1, round(mm / cube.spacing_mm)) for mm in cube.native_mm]
-    fill = ndimage.uniform_filter(mask_kji.astype(np.float32), size)
-    return np.asarray(ndimage.gaussian_filter(fill, USUAL_BLUR_MM / cube.spacing_mm))
-
-
 def near_others(cube: Cube, mask_kji: NDArray[np.bool_], dense_kji: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Where vessels, wall or other dense things are, and as far about them as their blur reaches."""
-    other = (dense_kji & ~mask_kji) | ~cube.lung_kji
+    other = others_of(cube, mask_kji, dense_kji) | ~cube.lung_kji
     sampling = [cube.spacing_mm / mm for mm in cube.native_mm]
     return np.asarray(ndimage.distance_transform_edt(~other, sampling=sampling) <= TOUCH_VOXELS)
+
+
+def others_of(cube: Cube, mask_kji: NDArray[np.bool_], dense_kji: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Dense things besides the nodule; grains on its border that noise makes are not among them."""
+    sampling = [cube.spacing_mm / mm for mm in cube.native_mm]
+    labels, count = ndimage.label(dense_kji & ~mask_kji)
+    if count == 0:
+        return np.zeros_like(mask_kji)
+    away = ndimage.distance_transform_edt(~mask_kji, sampling=sampling)
+    farthest = np.asarray(ndimage.maximum(away, labels, np.arange(count + 1)))
+    farthest[0] = 0.0
+    return np.asarray((farthest > GRAIN_VOXELS)[labels])

@@ -122,14 +122,14 @@ class Cube:
         chosen = ndimage.map_coordinates(mask_kji.astype(np.uint8), self._native_kji(box), order=0) > 0
         return np.asarray(self.volume.array_kji[box][chosen], dtype=np.float64)
 
-    def native_pairs(self, field_kji: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Sample a field of this cube at the CT's voxel centres; returns it and the HU there, both (n,)."""
-        box = self._native_box(field_kji > 0)
+    def native_points(self, mask_kji: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Find the CT's voxels in a mask: their (k, j, i) in this cube, (3, n), and their HU, (n,)."""
+        box = self._native_box(mask_kji)
         if box is None:
-            return np.zeros(0), np.zeros(0)
-        sampled = ndimage.map_coordinates(field_kji, self._native_kji(box), order=1)
-        hu = np.asarray(self.volume.array_kji[box], dtype=np.float64)
-        return sampled.ravel().astype(np.float64), hu.ravel()
+            return np.zeros((3, 0)), np.zeros(0)
+        places = self._native_kji(box)
+        chosen = ndimage.map_coordinates(mask_kji.astype(np.uint8), places, order=0) > 0
+        return places[:, chosen], np.asarray(self.volume.array_kji[box][chosen], dtype=np.float64)
 
     def index_of(self, point_ras: Point) -> tuple[int, int, int]:
         """Voxel (k, j, i) nearest to a point, within the cube."""
@@ -210,3 +210,19 @@ def connected(start_kji: NDArray[np.bool_], allowed_kji: NDArray[np.bool_]) -> N
     labels, _ = ndimage.label(allowed_kji)
     touched = np.unique(labels[start_kji & allowed_kji])
     return np.isin(labels, touched[touched > 0])
+
+
+def box_weights(width: float) -> NDArray[np.float32]:
+    """Weights of a box of any width in voxels."""
+    half = max(int(np.ceil((width - 1) / 2)), 0)
+    weights = np.ones(2 * half + 1)
+    if half > 0:
+        weights[[0, -1]] = (width - (2 * half - 1)) / 2
+    return np.asarray(weights / weights.sum(), dtype=np.float32)
+
+
+def slices_across(cube: Cube, mask_kji: NDArray[np.bool_]) -> float:
+    """Extent of a mask across the thickest voxel axis of the CT, in voxels of the CT."""
+    axis = int(np.argmax(cube.native_mm))
+    rows = mask_kji.any(axis=tuple(n for n in range(3) if n != axis))
+    return float(rows.sum()) * cube.spacing_mm / cube.native_mm[axis]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ctinsight.finding import Check, Interval, Outcome
-from ctinsight.tasks.nodule.cube import connected
+from ctinsight.tasks.nodule.cube import connected, slices_across
+from ctinsight.tasks.nodule.layers import LEAST_SLICES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -82,6 +83,7 @@ def leak_check(number: int, outline: Outline, diameter_mm: float, interval: Inte
     touch = attachment(outline)
     volume = float(outline.mask_kji.sum()) * outline.cube.spacing_mm**3
     spread = (interval.high - interval.low) / 2 / max(volume, 1e-6)
+    slices = slices_across(outline.cube, outline.mask_kji)
     facts = [
         f"{100 * touch.cut_share:.0f} % of the surface cut from vessels",
         f"{100 * touch.wall_share:.0f} % on the pleura",
@@ -91,6 +93,7 @@ def leak_check(number: int, outline: Outline, diameter_mm: float, interval: Inte
         "may have leaked into or been cut off a vessel" if touch.cut_share > CUT_SHARE else "",
         "the pleura behind it could not be fitted well" if _bad_wall(touch) else "",
         "its border is unsure" if spread > UNSURE_SHARE else "",
+        f"only {slices:.1f} slices thick" if slices < LEAST_SLICES else "",
         "it reaches the edge of the image" if touch.at_edge else "",
         f"larger than {LARGEST_MM:.0f} mm" if diameter_mm > LARGEST_MM else "",
     ]
@@ -102,7 +105,8 @@ def leak_check(number: int, outline: Outline, diameter_mm: float, interval: Inte
         f"Nodule {number}: outline",
         outcome,
         measured,
-        f"at most {100 * CUT_SHARE:.0f} % cut, ± {100 * UNSURE_SHARE:.0f} %, up to {LARGEST_MM:.0f} mm",
+        f"at most {100 * CUT_SHARE:.0f} % cut, ± {100 * UNSURE_SHARE:.0f} %, up to {LARGEST_MM:.0f} mm,"
+        f" {LEAST_SLICES:.0f} slices or more",
         "Look at the outline and edit it; the numbers follow the edit." if said else "",
     )
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
-from ctinsight.tasks.nodule.balance import near_others, usual_fill
+from ctinsight.tasks.nodule.scanner import even_fit, zone_about
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,19 +21,14 @@ if TYPE_CHECKING:
 
 #: Rim of a nodule, in voxels from its half-way border inwards: beyond blur, before a core.
 RIM_VOXELS = (1.3, 2.6)
-#: The same for a rim thinner than that, which blur mixes with the core.
-THIN_RIM_VOXELS = (0.6, 1.2)
-#: Ring outside the border in which the blur of a sharp border has faded to some 2 % of its contrast.
-HALO_VOXELS = (1.4, 2.0)
-#: Ground glass fills at least this share of that ring with this much density over the lung, HU; threads and
-#: vessels do not.
-HALO_SHARE, HALO_HU = 0.85, 100.0
 #: The nodule must go on so far above and below, as a share of the thickest voxel edge.
 BEYOND_SHARE = 0.75
 #: Planes with less than this share of the largest section are near a pole, where planes mix.
 LEAST_SECTION = 0.6
 #: So many filled voxels of the CT give a density by their median; fewer ask for the fit.
 LEAST_VOXELS = 5
+#: Blur hides at most so much of a small nodule's contrast: its own over what its middle shows.
+MOST_HIDDEN = 3.0
 
 
 @dataclass(frozen=True)
@@ -85,41 +80,14 @@ def middle_level(cube: Cube, mask_kji: NDArray[np.bool_]) -> float:
     return float(np.median(values)) if values.size >= 3 else float(cube.hu_kji[depth >= depth.max()].mean())
 
 
-def thin_rim_level(cube: Cube, mask_kji: NDArray[np.bool_]) -> float:
-    """Density just inside the border, for a rim too thin for :func:`rim_level`."""
-    depth = plane_depth(cube, mask_kji)
-    rim = (depth > THIN_RIM_VOXELS[0]) & (depth <= THIN_RIM_VOXELS[1])
-    return float(np.median(cube.hu_kji[rim])) if rim.any() else middle_level(cube, mask_kji)
-
-
-def has_halo(cube: Cube, mask_kji: NDArray[np.bool_], levels: Levels) -> bool:
-    """Whether even ground glass surrounds the nodule, so that it is the core of a part-solid one."""
-    depth = plane_depth(cube, mask_kji)
-    ring = (depth < -HALO_VOXELS[0]) & (depth >= -HALO_VOXELS[1]) & (cube.wall_gap_kji > 1.5)
-    if not ring.any():
-        return False
-    return float((cube.hu_kji[ring] >= levels.lung_hu + HALO_HU).mean()) >= HALO_SHARE
-
-
-def fitted_level(cube: Cube, mask_kji: NDArray[np.bool_], dense_kji: NDArray[np.bool_]) -> float:
-    """Density of an even nodule so small that blur reaches its middle: least squares over filled shares.
-
-    Parameters
-    ----------
-    cube
-        About the nodule.
-    mask_kji
-        The nodule.
-    dense_kji
-        Everything as dense; voxels of the CT near other things are left out.
-    """
-    share, hu = cube.native_pairs(usual_fill(cube, mask_kji) * ~near_others(cube, mask_kji, dense_kji))
-    used = share > min(0.15, 0.5 * float(share.max(initial=0.0)))
-    contrast = hu[used] - cube.background_hu
-    weight = float((share[used] ** 2).sum())
-    if weight <= 0:
-        return middle_level(cube, mask_kji)
-    return cube.background_hu + float((share[used] * contrast).sum()) / weight
+def fitted_level(cube: Cube, mask_kji: NDArray[np.bool_]) -> float:
+    """Density of an even nodule so small that blur reaches its middle: what explains the CT's voxels best."""
+    middle = middle_level(cube, mask_kji)
+    zone = zone_about(cube, mask_kji)
+    if not zone.usable:
+        return middle
+    lung, more = even_fit(zone, middle - cube.background_hu).values_hu
+    return lung + more if 0.5 <= more / (middle - cube.background_hu) <= MOST_HIDDEN else middle
 
 
 def goes_on(cube: Cube, mask_kji: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,15 +10,10 @@ import numpy as np
 from ctinsight.regions.lungs import cube_grid, lung_patch, pleura_near
 from ctinsight.tasks.nodule.balance import Balance, balanced
 from ctinsight.tasks.nodule.body import compact_body
+from ctinsight.tasks.nodule.caps import without_stumps
 from ctinsight.tasks.nodule.cube import cut_cube
-from ctinsight.tasks.nodule.levels import (
-    Levels,
-    fitted_level,
-    has_halo,
-    middle_level,
-    rim_level,
-    thin_rim_level,
-)
+from ctinsight.tasks.nodule.layers import find_layers
+from ctinsight.tasks.nodule.levels import Levels, fitted_level, middle_level, rim_level
 from ctinsight.tasks.nodule.seed import find_start, refuse_far, refuse_outside_lung, refuse_vessel
 
 if TYPE_CHECKING:
@@ -33,6 +28,10 @@ if TYPE_CHECKING:
 LOOK_HALF_MM, LOOK_MM = 34.0, 0.8
 #: A voxel this much denser than the lung may belong to a nodule of ground glass, HU.
 FAINT_HU = 125.0
+#: A nodule denser than this up to its border may be the core of a part-solid one, HU.
+SOLID_HU = -300.0
+#: An outline does not grow to more than this multiple of everything that is faintly denser than lung.
+LARGEST_GROWTH = 1.5
 #: Blur of the first look, mm: noise falls to a third.
 LOOK_BLUR_MM = 0.7
 #: The final voxel: so many to the radius, and its limits in mm; lung around the nodule in the final cube, mm.
@@ -96,16 +95,7 @@ def outline_nodule(volume: Volume, field: LungField, point_ras: Point) -> Outlin
         pleura = pleura_near(patch, rough.centre_ras, rough.radius_mm) or pleura
     wall = _Wall(volume, patch, pleura)
     found = _settled(_fine(wall, look, rough, levels))
-    if not _is_haloed(found):
-        return found
-    faint = look.background_hu + FAINT_HU
-    wide = compact_body(
-        look, dense(look, look.smoothed(LOOK_BLUR_MM), faint), look.index_of(rough.centre_ras)
-    )
-    if not wide.compact:
-        return found
-    rim = Levels(look.background_hu, thin_rim_level(look, wide.mask_kji), haloed=True)
-    return _settled(_fine(wall, look, wide, rim))
+    return _with_rim(wall, look, found) or found
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,9 +116,33 @@ def _fine(wall: _Wall, look: Cube, rough: Body, levels: Levels) -> Outline:
     return Outline(cube, rough.mask_kji, rough, levels, half, wall.pleura, wall.patch)
 
 
-def _is_haloed(found: Outline) -> bool:
-    levels = Levels(found.balance.lung_hu, found.balance.rim_hu)
-    return has_halo(found.cube, found.mask_kji, levels)
+def _with_rim(wall: _Wall, look: Cube, found: Outline) -> Outline | None:
+    """Outline a dense nodule anew, with the ground glass around it; ``None`` where there is none."""
+    if found.balance.rim_hu < SOLID_HU:
+        return None
+    faint = dense(look, look.smoothed(LOOK_BLUR_MM), look.background_hu + FAINT_HU)
+    wide = compact_body(look, faint, look.index_of(found.body.centre_ras))
+    if not wide.compact:
+        return None
+    start = _fine(wall, look, wide, Levels(look.background_hu, look.background_hu + 2 * FAINT_HU))
+    cube = start.cube
+    body = compact_body(
+        cube, dense(cube, cube.hu_kji, cube.background_hu + FAINT_HU), cube.index_of(wide.centre_ras)
+    )
+    layers = find_layers(cube, body.mask_kji, SOLID_HU) if body.compact else None
+    if layers is None:
+        return None
+    bare = replace(start, cube=layers.without_core(cube), body=body, mask_kji=body.mask_kji)
+    levels = Levels(layers.lung_hu, layers.rim_hu, haloed=True)
+    outline = replace(_settled(replace(bare, levels=levels)), cube=cube)
+    return outline if _agrees(outline, body) else None
+
+
+def _agrees(outline: Outline, body: Body) -> bool:
+    """Whether an outline is still about the body from which it started, and about as large."""
+    start = outline.cube.index_of(body.centre_ras)
+    grown = outline.mask_kji.sum() / max(int(body.mask_kji.sum()), 1)
+    return outline.body.compact and bool(outline.mask_kji[start]) and bool(grown <= LARGEST_GROWTH)
 
 
 def _rough_body(look: Cube, start: tuple[int, int, int]) -> tuple[Body, Levels]:
@@ -146,7 +160,7 @@ def _rough_body(look: Cube, start: tuple[int, int, int]) -> tuple[Body, Levels]:
 def _settled(rough: Outline) -> Outline:
     """Repeat outline and level on the fine cube until they agree."""
     cube, levels, balance, body = rough.cube, rough.levels, rough.balance, rough.body
-    threshold, size = levels.threshold_hu, 0
+    threshold, size, fitted = levels.threshold_hu, 0, None
     for _ in range(6):
         allowed = dense(cube, cube.hu_kji, threshold)
         body = compact_body(cube, allowed, cube.index_of(body.centre_ras))
@@ -154,10 +168,12 @@ def _settled(rough: Outline) -> Outline:
             break
         size = int(body.mask_kji.sum())
         rim = levels.rim_hu if levels.haloed else rim_level(cube, body.mask_kji)
-        rim = fitted_level(cube, body.mask_kji, allowed) if rim is None else rim
+        if rim is None:
+            rim = fitted = fitted_level(cube, body.mask_kji) if fitted is None else fitted
         balance = balanced(cube, body.mask_kji, rim, allowed)
         threshold = balance.threshold_hu
-    return Outline(cube, body.mask_kji, body, levels, balance, rough.pleura, rough.patch)
+    mask = without_stumps(cube, body.mask_kji, body.region_kji)
+    return replace(rough, mask_kji=mask, body=body, balance=balance)
 
 
 def dense(cube: Cube, hu_kji: NDArray[np.float32], threshold_hu: float) -> NDArray[np.bool_]:
