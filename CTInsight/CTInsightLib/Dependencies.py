@@ -46,17 +46,17 @@ class Package:
     purpose: str
 
 
-#: Sizes: of the wheels for Linux and Windows, Python 3.12, on the Python Package Index in 2026, rounded up.
+#: Sizes on disk: measured for Python 3.11 on Linux in 2026, rounded up; CUDA as in ``ctinsight.device``.
 PACKAGES = {
     "torch": Package(
-        "torch", f"torch{TORCH_REQUIREMENT}", "torch", "0.2 GB; 3 to 5 GB with CUDA", "all networks"
+        "torch", f"torch{TORCH_REQUIREMENT}", "torch", "0.9 GB; 3 to 5 GB with CUDA", "all networks"
     ),
     "safetensors": Package(
-        "safetensors", "safetensors>=0.4", "safetensors", "0.5 MB", "reading installed weights"
+        "safetensors", "safetensors>=0.4", "safetensors", "2 MB", "reading installed weights"
     ),
-    "h5py": Package("h5py", "h5py>=3.10", "h5py", "6 MB", "importing Keras weights (.h5)"),
+    "h5py": Package("h5py", "h5py>=3.10", "h5py", "20 MB", "importing Keras weights (.h5)"),
     "matplotlib": Package(
-        "matplotlib", "matplotlib>=3.8", "matplotlib", "30 MB", "slice pictures of reports"
+        "matplotlib", "matplotlib>=3.8", "matplotlib", "40 MB", "slice pictures of reports"
     ),
 }
 #: What a network needs.

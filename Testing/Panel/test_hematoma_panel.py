@@ -428,7 +428,7 @@ def test_missing_packages_are_asked_for_with_their_size_and_the_work_goes_on(wid
     widget.ui.applyButton.click()
     assert not widget.panel.waiting
     assert _run(widget).finding("volume_ml").value == pytest.approx(TRUTH_ML)
-    assert "safetensors (0.5 MB)" in standin.dialogs.take()[0].text
+    assert "safetensors (2 MB)" in standin.dialogs.take()[0].text
 
 
 def test_a_failed_installation_is_said(widget, standin, monkeypatch):

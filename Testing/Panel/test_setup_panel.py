@@ -276,7 +276,7 @@ def test_packages_are_installed_after_asking(widget, standin, monkeypatch):
     widget.ui.installButton.click()
     assert widget.panel.busy
     _finish(widget)
-    assert all("h5py (6 MB)" in shown.text for shown in standin.dialogs.take())
+    assert all("h5py (20 MB)" in shown.text for shown in standin.dialogs.take())
     assert not widget.ui.errorFrame.visible
 
 
