@@ -180,7 +180,7 @@ def _soak(worker: WorkerProcess, case: PhantomCase, requests: int) -> str:
             continue
         event = _ask(worker, case, IN_THE_AIR if number % 10 == 0 else {})
         refused += event["event"] == "error"
-        if number == 1 or number % max(requests // 10, 1) == 0:
+        if number in (1, requests - 5) or number % max(requests // 10, 1) == 0:
             sys.stderr.write(f"{number} requests in {time.perf_counter() - started:.0f} s\n")
             lines.append(f"| {number} | {_census(worker)} |")
     lines.append(
