@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from ctinsight.volume import Scan
 
 TASK = "dcr"
+#: The published halves may differ by this share from the side that is drawn, before it is said.
+_HALVES_DIFFER = 0.05
 SEGMENTS = (
     Segment(int(Label.SAC), "sac", "Lacrimal sac", "lacrimal-sac"),
     Segment(int(Label.MAXILLA), "maxilla", "Maxilla at the surgical site", "maxilla"),
@@ -226,6 +228,7 @@ def _result(request: _Request, labelmap_kji: NDArray[np.integer], progress: Prog
             *request.checks,
             *check_anatomy(scan, anatomy, side),
             _other_side(measured),
+            _published_halves(measured),
             *answered.checks,
         ),
         segmentation=Segmentation(anatomy.labelmap_kji, scan.volume.grid, SEGMENTS),
@@ -298,6 +301,31 @@ def _other_side(measured: Measured) -> Check:
     drawn = any(v is not None for v in measured.sides[other].features.as_dict().values())
     words = f"{other.value}: {'drawn' if drawn else 'nothing is drawn, so there is no comparison'}"
     return Check("other_side", name, Outcome.PASS, words, expected)
+
+
+def _published_halves(measured: Measured) -> Check:
+    """Compare the published halves, by the image's middle column, with the side that is drawn."""
+    own, published = measured.sides[measured.side].features, measured.published[0]
+    pairs = (
+        ("maxilla", published["max_ipsi_volume_mm3"], own.maxilla_volume_mm3),
+        ("nasal cavity", published["nas_ipsi_volume_mm3"], own.nasal_volume_mm3),
+    )
+    sac = published["lac_volume_mm3"] is not None
+    off = [
+        f"{name} {(half or 0.0) / whole:.0%} of what is drawn"
+        for name, half, whole in pairs
+        if sac and whole and abs((half or 0.0) / whole - 1) > _HALVES_DIFFER
+    ]
+    return Check(
+        "published_halves",
+        "Halves of the published measurements",
+        Outcome.WARN if off else Outcome.PASS,
+        "; ".join(off) or "the operated side",
+        "the middle column of the image in the middle of the face",
+        "The lines 'As published', and a model that uses them, count another half; take the whole series."
+        if off
+        else "",
+    )
 
 
 def thickness_surface(sides: Mapping[Side, SideMeasures]) -> Surface | None:
