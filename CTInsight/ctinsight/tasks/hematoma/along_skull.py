@@ -91,9 +91,10 @@ def complete_along_skull(mask_kji: Mask, head: Head, *, follow: bool = True) -> 
 
     1. It is followed into what continues it with more than half of its contrast, at most 12 mm along and 15
        mm under the skull (not with ``follow=False``, after a click).
-    2. The rim outside it, up to the inner table, is added: voxels of brain with more than half of the blood's
-       contrast, and voxels between brain and skull that hold more than half blood, that is, lie below the
-       middle of blood and the bone beside them. Straight outwards only: a voxel behind bone is bone.
+    2. The rim outside it, up to the inner table, is added: of a layer the voxels of brain with more than half
+       of the blood's contrast; of every bleed the voxels between brain and skull that hold more than half
+       blood, that is, lie below the middle of blood and the bone beside them. Straight outwards only: a voxel
+       behind bone is bone.
 
     Parameters
     ----------
@@ -127,13 +128,14 @@ def _completed(part: _Part, *, follow: bool) -> Mask:
     lower_hu = RegionRange(blood_hu, _beside_hu(part, even_hu)).lower_hu
     is_layer = float(np.median(head.depth_mm[box][part.mask])) <= LAYER_MM
     mask = _followed(part, lower_hu) if follow and is_layer else part.mask
-    blood = mask & part.interior
+    # A bleed of the tissue keeps the outline that it has inside the brain; only bone-shared voxels are added.
+    inside, aside_mm = (part.interior, ASIDE_MM) if is_layer else (head.brain_kji[box], 0.0)
+    blood = mask & inside
     if not blood.any():
         return mask
-    rim = head.brain_kji[box] & ~part.interior & (head.smooth_kji[box] >= lower_hu)
-    aside_mm = ASIDE_MM if is_layer else 0.0
+    rim = head.brain_kji[box] & ~inside & (head.smooth_kji[box] >= lower_hu)
     rim |= _shared_with_bone(part, core_value_hu(head.hu_kji[box], part.mask, part.spacing_mm))
-    outwards = part.distance_mm(blood) <= part.distance_mm(part.interior) + aside_mm
+    outwards = part.distance_mm(blood) <= part.distance_mm(inside) + aside_mm
     return np.asarray(mask | (rim & outwards))
 
 
