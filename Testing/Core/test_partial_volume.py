@@ -107,7 +107,7 @@ def test_an_outline_half_beside_the_blood_is_counted():
 
 
 def test_an_outline_far_too_wide_is_counted():
-    """A pixel wider all around, corners too, the readings differ by more than 10 %, and the reason says so."""
+    """A pixel wider all around, corners too: the readings differ by over 10 %, and the reason says so."""
     hu, share, grid = a_ball_in_brain(0.8)
     wide = ndimage.binary_dilation(share > 0.5, np.ones((1, 3, 3)))
     found = partial_volume(hu, wide, grid)

@@ -16,8 +16,9 @@ ONE_CLASS = (
 )
 SOURCES_OF_ERROR = (
     "Sources of uncertainty: partial volume at the surface (the interval), the choice of HU range or "
-    "network, noise, beam hardening beside the skull, blood of low attenuation (anaemia, hyperacute or "
-    "subacute bleeds), calcification."
+    "network, noise, beam hardening beside the skull, thin blood along the skull in thick slices (too little "
+    "is found), blood of low attenuation (anaemia, hyperacute or subacute bleeds), calcification. The volume "
+    "counts voxels; a second reading weighs the voxels of the border by their attenuation."
 )
 ABC_SCOPE = (
     "A, B and C are drawn on the largest component; the table of formulas also gives the sum over "
