@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from ctinsight.device import Device
 from ctinsight.errors import WrongUseError, WrongWeightsError
 from ctinsight.inference.nnunet.engine import FAST, NNUNetEngine, NNUNetOptions
 from ctinsight.inference.nnunet.prepare import prepare
@@ -186,3 +187,22 @@ def test_windows_cover_every_voxel() -> None:
 def test_windows_of_a_flat_network_run_slice_by_slice() -> None:
     """Three slices of 24 by 36 under windows of 24 by 24 are six windows."""
     assert len(windows_of((3, 24, 36), (24, 24), 0.5, None)) == 6
+
+
+def test_a_full_card_leaves_the_rest_to_the_processor(tmp_path: Path) -> None:
+    """When memory ends in the second window, the labels are those of the processor, and it is said."""
+    case = BY_NAME["thick_slices"]
+    engine = NNUNetEngine(_stored(case, None, tmp_path), PLAIN)
+    expected = engine.segment(image_of(case), case.image_spacing)
+    processor, windows = engine._runners[0], itertools.count()
+
+    def full(x: torch.Tensor) -> torch.Tensor:
+        if next(windows):
+            raise torch.OutOfMemoryError
+        return processor(x)
+
+    engine._runners[0], engine.device = full, Device("cuda", "a full card")
+    found = engine.segment(image_of(case), case.image_spacing)
+    assert (found.labels_kji == expected.labels_kji).all()
+    assert found.device.kind == "cpu"
+    assert found.notes == ("memory did not suffice on a full card: the processor was used",)

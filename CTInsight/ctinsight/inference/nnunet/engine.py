@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from ctinsight.device import Device, choose_device, require_torch
+from ctinsight.device import Device, choose_device, out_of_memory, require_torch
 from ctinsight.errors import ProcessingFailedError, WrongUseError, WrongWeightsError
 from ctinsight.inference.nnunet.choice import Choice, Shapes, choose_runner
 from ctinsight.inference.nnunet.export import labels_of, probabilities_of
@@ -184,9 +184,9 @@ class NNUNetEngine:
             raise WrongWeightsError(
                 found="a model without folds", expected="one or more", remedy="Import it again."
             )
-        shapes = Shapes.of(len(self.plans.channels), self.plans.settings["patch_size"], self.plans.strides)
-        make, self.engine = choose_runner(nets[0], shapes, self.device.kind, options.engine)
-        self._runners = [make(net) for net in nets]
+        self._nets = nets
+        self._notes = [self.device.note] if self.device.note else []
+        self._runners, self.engine = self._ready(options.engine)
         self._flips = mirrorings(model.mirroring_axes if options.mirroring else ())
 
     def segment(
@@ -230,7 +230,8 @@ class NNUNetEngine:
             labels = _only(labels, wanted)
         progress.report("bringing the answer back to the image", 1.0)
         passes = done[0] * len(self._flips) * len(self._runners)
-        return NNUNetSegmentation(labels, scores, *done, passes, self.device, self.engine)
+        notes = tuple(self._notes)
+        return NNUNetSegmentation(labels, scores, *done, passes, self.device, self.engine, notes)
 
     def passes(self, shape_kji: tuple[int, int, int], spacing_kji_mm: tuple[float, float, float]) -> int:
         """Count how often the network will run for an image, before anything is computed."""
@@ -243,6 +244,11 @@ class NNUNetEngine:
         padding = Padding.of(grid, self.plans.settings["patch_size"])
         boxes = windows_of(padding.shape, self.plans.settings["patch_size"], self.options.step, None)
         return len(boxes) * len(self._flips) * len(self._runners)
+
+    def _ready(self, wanted: str) -> tuple[list[Runner], Choice]:
+        shapes = Shapes.of(len(self.plans.channels), self.plans.settings["patch_size"], self.plans.strides)
+        make, choice = choose_runner(self._nets[0], shapes, self.device.kind, wanted)
+        return [make(net) for net in self._nets], choice
 
     def _net(self, path: Path) -> nn.Module:
         net = build_network(self.plans)
@@ -265,9 +271,9 @@ class NNUNetEngine:
         total = _Sum(torch, (self.plans.outputs, *padding.shape), patch)
         watch = _Watch(progress, len(boxes) * len(self._runners))
         summed: Tensor = torch.zeros(())
-        for run in self._runners:
+        for fold in range(len(self._runners)):
             for box in boxes:
-                total.add(box, self._answer(run, data[:, *box], len(patch)))
+                total.add(box, self._answer_somewhere(fold, data[:, *box], len(patch)))
                 watch.advance()
             mean = total.mean()[:, *padding.inside]
             summed = summed + mean
@@ -275,6 +281,24 @@ class NNUNetEngine:
         if len(self._runners) > 1:
             summed = summed / len(self._runners)
         return summed, (len(boxes), len(everywhere) - len(boxes))
+
+    def _answer_somewhere(self, fold: int, part: Tensor, dimensions: int) -> Tensor:
+        """Answer for a window on the card or, without memory there, on the processor from then on.
+
+        A window's size is the model's own: a smaller one would give other answers.
+        """
+        try:
+            return self._answer(self._runners[fold], part, dimensions)
+        except (RuntimeError, MemoryError) as error:
+            if not out_of_memory(error) or self.device.kind == "cpu":
+                raise
+            self._notes.append(f"memory did not suffice on {self.device.name}: the processor was used")
+            self.device = replace(choose_device("cpu"), note=self._notes[-1])
+            self._nets = [net.to("cpu") for net in self._nets]
+            self._runners, self.engine = self._ready("auto")
+        if self._torch.cuda.is_available():
+            self._torch.cuda.empty_cache()
+        return self._answer(self._runners[fold], part, dimensions)
 
     def _answer(self, run: Runner, part: Tensor, dimensions: int) -> Tensor:
         """Run the network on a window and its mirror images; (classes, *window) on the processor."""
