@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -11,12 +12,14 @@ import pytest
 import qt
 import slicer
 import vtk
-from panel_actions import TRUTH_ML, a_head, clipped, finish, picture, show, wait
+from panel_actions import SCREENSHOTS, TRUTH_ML, a_head, clipped, finish, picture, show, wait
+from slicer_standin.screenshot import save_screenshot
 
 from ctinsight.result import Segmentation
 from ctinsight.volume import Grid
 from CTInsightLib import TaskPanel
 from CTInsightLib.Dependencies import PACKAGES, PackageInstall
+from CTInsightLib.OffscreenWindow import prepareOffscreenWindow
 from CTInsightLib.SegmentationOutput import SegmentationOutput
 from CTInsightLib.VolumeBridge import arrayFromMatrix
 
@@ -114,6 +117,16 @@ def test_apply_shows_volume_table_and_checks(widget, tmp_path):
     assert result.nodes.segmentation.GetSegmentation().GetNumberOfSegments() == 1
     picture(widget, "HematomaVolume-done", tmp_path)
     assert clipped(widget) == []
+
+
+def test_the_result_is_seen_beside_the_panel(widget, tmp_path):
+    """The picture shows the panel, the axial slice at the block and the 3-D view; it says what it is."""
+    widget.ui.inputSelector.setCurrentNode(a_head())
+    _run(widget)
+    widget.ui.showButton.click()
+    folder = Path(os.environ.get(SCREENSHOTS, tmp_path))
+    path = save_screenshot(folder / "HematomaVolume-views.png", views=not prepareOffscreenWindow())
+    assert path.stat().st_size > 20_000
 
 
 def test_the_panel_answers_all_the_time(widget):

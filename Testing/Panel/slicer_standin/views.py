@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import atexit
+
 import numpy as np
 import slicer
 import vtk
@@ -26,6 +28,17 @@ _THREED_MANAGERS = (
     "vtkMRMLSegmentationsDisplayableManager3D",
     "vtkMRMLMarkupsDisplayableManager",
 )
+
+
+#: The views that were drawn.
+_OPEN: list[_View] = []
+
+
+def close_views() -> None:
+    """Empty the scene and close every view that was drawn; called when the process ends."""
+    slicer.mrmlScene.Clear(1)
+    while _OPEN:
+        _OPEN.pop().close()
 
 
 class _View:
@@ -60,6 +73,16 @@ class _View:
             self._group.AddDisplayableManager(manager)
             self._managers.append(manager)
         self._group.SetMRMLDisplayableNode(self.node)
+        if not _OPEN:
+            atexit.register(close_views)
+        _OPEN.append(self)
+
+    def close(self):
+        """Let go of node, managers and window, in this order; left to the interpreter's end it crashes."""
+        self._group.SetMRMLDisplayableNode(None)
+        self._managers.clear()
+        self._group = None
+        self._window.Finalize()
 
     def picture(self, width: int, height: int) -> QtGui.QImage:
         """Draw and return the picture."""
