@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,8 @@ class EvidenceRules:
     least_hu, least_ratio
         More than 43 HU and 1.2 times the other side (Koo et al. 2000, doi 10.1159/000016101).
     least_excess_hu
-        Denser than every place about the mirror image by so much: three times the noise left after smoothing.
+        Denser than every place about the mirror image by so much. Chosen on phantoms: 10 HU loses clots of
+        56 HU.
     least_length_mm
         Shorter pieces are noise, or vessels that cross the slices.
     corridor_radius_mm
@@ -156,8 +158,8 @@ class Parameters:
 _GROUPS: dict[str, type[Any]] = {"difference": DifferenceOptions, "evidence": EvidenceRules}
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _refuse_unknown(given: Mapping[str, Any], kind: type[Any]) -> None:
