@@ -159,7 +159,7 @@ _GROUPS: dict[str, type[Any]] = {"difference": DifferenceOptions, "evidence": Ev
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    return not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)
 
 
 def _refuse_unknown(given: Mapping[str, Any], kind: type[Any]) -> None:
