@@ -21,7 +21,6 @@ from ctinsight.measure.diameters import (
     outline_segments,
 )
 from ctinsight.measure.distances import closed, dilate, distance_mm, distance_to_mm, erode, opened
-from ctinsight.measure.partial_volume import PartialVolume, partial_volume
 from ctinsight.measure.surfaces import (
     SurfaceDistances,
     surface_area_mm2,
@@ -38,6 +37,7 @@ from ctinsight.measure.volumes import (
     slice_spacing_mm,
     volume_ml,
 )
+from ctinsight.measure.weighed_volume import PartialVolume, partial_volume
 
 __all__ = [
     "Component",

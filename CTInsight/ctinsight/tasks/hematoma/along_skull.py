@@ -40,6 +40,8 @@ FOLLOW_DEPTH_MM = 15.0
 #: Only a bleed of which half lies within so many mm of the skull is followed: a layer under it, not a bleed
 #: of the tissue that reaches it.
 LAYER_MM = 8.0
+#: A smaller piece near the skull is no layer (mL); crumbs of a bleed of the tissue lie there too.
+LEAST_LAYER_ML = 4.0
 #: What a ball of this radius cannot enter is noise (mm).
 SPECK_RADIUS_MM = 0.5
 
@@ -127,6 +129,7 @@ def _completed(part: _Part, *, follow: bool) -> Mask:
     blood_hu = core_value_hu(even_hu, part.mask, part.spacing_mm)
     lower_hu = RegionRange(blood_hu, _beside_hu(part, even_hu)).lower_hu
     is_layer = float(np.median(head.depth_mm[box][part.mask])) <= LAYER_MM
+    is_layer &= float(part.mask.sum()) * head.grid.voxel_volume_ml >= LEAST_LAYER_ML
     mask = _followed(part, lower_hu) if follow and is_layer else part.mask
     # A bleed of the tissue keeps the outline that it has inside the brain; only bone-shared voxels are added.
     inside, aside_mm = (part.interior, ASIDE_MM) if is_layer else (head.brain_kji[box], 0.0)

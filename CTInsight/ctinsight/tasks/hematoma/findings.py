@@ -21,7 +21,7 @@ from ctinsight.measure import (
     slice_spacing_mm,
     volume_ml,
 )
-from ctinsight.measure.partial_volume import BONE_HU
+from ctinsight.measure.weighed_volume import BONE_HU
 from ctinsight.regions.midline import side_of
 from ctinsight.tasks.hematoma.abc import FORMULAS, ComponentAbc, read_abc
 from ctinsight.tasks.hematoma.image_edge import EdgeContact, edge_contact, edge_note
