@@ -183,5 +183,5 @@ def test_command_line(tmp_path, capsys):
     assert "Operated side" in capsys.readouterr().out
     with pytest.raises(WrongUseError, match="patient's left"):
         run_command_line([*call, str(tmp_path / "b"), "--side", "right"])
-    with pytest.raises(WrongUseError, match="neither --masks nor --sac-point"):
+    with pytest.raises(WrongUseError, match="none of --masks, --sac-point, --segment"):
         run_command_line(["dcr", str(ct), "--out", str(tmp_path / "c")])

@@ -58,6 +58,17 @@ def dcr(
         str | None,
         typer.Option("--weights", help="Difficulty model: installed name (dcr-difficulty-v1) or JSON file."),
     ] = None,
+    segment: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL[,FINE]",
+            help="Find the masks by nnU-Net: dcr-seg or another installed name; v1: coarse,fine.",
+        ),
+    ] = None,
+    fast: Annotated[bool, typer.Option("--fast", help="With --segment: no mirroring.")] = False,
+    intensity: Annotated[
+        str, typer.Option(help="With --segment: auto (as the plans say), hu or double-scaled.")
+    ] = "auto",
     window_center: Annotated[
         str | None, typer.Option(metavar=_RAS, help="Middle of the planned opening, RAS in mm.")
     ] = None,
@@ -86,6 +97,7 @@ def dcr(
             "clinical": form,
             "model": model,
             "side": side,
+            "segmentation": _segmentation(segment, intensity, fast=fast),
             "sac_point_ras": _point("--sac-point", sac_point),
             "window_center_ras": _point("--window-center", window_center),
             "window_axis_ras": _point("--window-axis", window_axis),
@@ -95,7 +107,7 @@ def dcr(
     if is_batch(case):
         _run_batch(case, out, parameters, overwrite=overwrite)
         return
-    _refuse_contradiction(masks, labels, sac_point)
+    _refuse_contradiction({"--masks": masks, "--sac-point": sac_point, "--segment": segment}, labels)
     refuse_current_folder(out)
     refuse_existing(out, overwrite=overwrite)
     refuse_own_input(case, out)
@@ -153,12 +165,27 @@ def _point(option: str, text: str | None) -> tuple[float, ...] | None:
     return None if text is None else numbers(option, text, 3)
 
 
-def _refuse_contradiction(masks: Path | None, labels: str | None, sac_point: str | None) -> None:
-    if (masks is None) == (sac_point is None) or (labels is not None and masks is None):
+def _segmentation(segment: str | None, intensity: str, *, fast: bool) -> dict[str, Any] | None:
+    if segment is None:
+        if fast or intensity != "auto":
+            raise WrongUseError(
+                found="--fast or --intensity without --segment",
+                expected="--segment MODEL with them",
+                remedy="Name the model that finds the masks.",
+            )
+        return None
+    return {"names": segment.split(","), "mirroring": not fast, "intensity": intensity}
+
+
+def _refuse_contradiction(sources: dict[str, Path | str | None], labels: str | None) -> None:
+    given = [name for name, value in sources.items() if value is not None]
+    if len(given) != 1 or (labels is not None and given != ["--masks"]):
         raise WrongUseError(
-            found="both --masks and --sac-point"
-            if masks and sac_point
-            else "neither --masks nor --sac-point",
-            expected="--masks SEG (with --labels, if wanted), or --sac-point R,A,S",
-            remedy="Give the masks that were drawn, or a point on contrast medium in the sac.",
+            found=" and ".join(given)
+            if len(given) > 1
+            else f"none of {', '.join(sources)}"
+            if not given
+            else "--labels without --masks",
+            expected="--masks SEG (with --labels, if wanted), --sac-point R,A,S, or --segment MODEL",
+            remedy="Give the masks that were drawn, a point on contrast medium in the sac, or a network.",
         )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ctinsight.errors import WrongUseError
 from ctinsight.finding import Side
 from ctinsight.tasks.dcr.clinical import CASE_COLUMNS
+from ctinsight.tasks.dcr.segmentation import SegmentationModel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,6 +43,8 @@ class Parameters:
         The eight clinical variables of the difficulty model, name -> value; ``None`` has it left out.
     model
         Installed name or file of a difficulty model; ``None`` has it left out.
+    segmentation
+        Which networks find the masks; ``None`` leaves that to a person.
     """
 
     side: Side | None = None
@@ -55,6 +58,7 @@ class Parameters:
     air_hu: float = -400.0
     clinical: Mapping[str, Any] | None = None
     model: str | None = None
+    segmentation: SegmentationModel | None = None
 
     def __post_init__(self) -> None:
         if self.side is not None:
@@ -78,6 +82,9 @@ class Parameters:
             self.box_size_mm,
             "at least 5 mm along each axis",
         )
+        plain: object = self.segmentation
+        if isinstance(plain, dict):
+            object.__setattr__(self, "segmentation", _segmentation(plain))
         if self.clinical is not None:
             kept = {k: v for k, v in self.clinical.items() if k.strip().lower() not in CASE_COLUMNS}
             object.__setattr__(self, "clinical", kept)
@@ -105,9 +112,26 @@ class Parameters:
         values["clinical"] = None if self.clinical is None else dict(self.clinical)
         # The path of a file can name a person; its SHA-256 stands in the model card.
         values["model"] = self.model if self.model and Path(self.model).name == self.model else None
+        if self.segmentation is not None:
+            names = [name if Path(name).name == name else "a folder" for name in self.segmentation.names]
+            values["segmentation"] = {**asdict(self.segmentation), "names": names}
         for name in _POINTS:
             values[name] = list(values[name]) if values[name] is not None else None
         return values
+
+
+def _segmentation(values: dict[str, Any]) -> SegmentationModel:
+    known = [field.name for field in fields(SegmentationModel)]
+    unknown = sorted(values.keys() - set(known))
+    _refuse_unless(not unknown, "segmentation", ", ".join(unknown), "only " + ", ".join(known))
+    names = values.get("names", ())
+    _refuse_unless(
+        isinstance(names, (list, tuple)) and all(isinstance(n, str) for n in names),
+        "segmentation names",
+        names,
+        "a list of installed names or folders",
+    )
+    return SegmentationModel(**{**values, "names": tuple(names)})
 
 
 def _point(name: str, value: Any) -> Point:

@@ -29,8 +29,9 @@ from ctinsight.tasks.dcr.network import NetworkInput, assess_network
 from ctinsight.tasks.dcr.osteotomy import plan_osteotomy
 from ctinsight.tasks.dcr.outline import first_labelmap
 from ctinsight.tasks.dcr.parameters import Parameters
+from ctinsight.tasks.dcr.segmentation import segment_midface
 from ctinsight.tasks.dcr.sensitivity import published_variants, ranges, side_intervals
-from ctinsight.tasks.dcr.statements import manifest_of, statements_of, weights_of
+from ctinsight.tasks.dcr.statements import manifest_of, network_facts, statements_of, weights_of
 from ctinsight.tasks.dcr.suitability import check_anatomy, check_midface_ct
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from ctinsight.tasks.dcr.anatomy import Anatomy
     from ctinsight.tasks.dcr.corrected import SideMeasures
     from ctinsight.tasks.dcr.osteotomy import OsteotomyPlan
+    from ctinsight.tasks.dcr.segmentation import NetworkMasks
     from ctinsight.volume import Scan
 
 TASK = "dcr"
@@ -81,14 +83,14 @@ class Measured:
 
 
 def run(scan: Scan, parameters: Parameters | None = None, progress: Progress | None = None) -> CaseResult:
-    """Make a first outline from a click in the sac and measure it.
+    """Find the masks by a network, or make a first outline from a click in the sac, and measure them.
 
     Parameters
     ----------
     scan
         A CT of the midface in HU, best a CT dacryocystography.
     parameters
-        With ``sac_point_ras``.
+        With ``segmentation`` or ``sac_point_ras``.
     progress
         Told of every stage; may stop the run.
 
@@ -105,6 +107,9 @@ def run(scan: Scan, parameters: Parameters | None = None, progress: Progress | N
     progress.report("checking the input", 0.02)
     checks = check_midface_ct(scan)
     refuse_if_unsuitable(checks)
+    if parameters.segmentation is not None:
+        masks = segment_midface(scan.volume, parameters.segmentation, progress)
+        return _result(_Request(scan, parameters, checks, network=masks), masks.labelmap_kji, progress)
     progress.report("outlining sac, bone and nasal air", 0.1)
     labelmap = first_labelmap(scan.volume, parameters)
     return _result(_Request(scan, parameters, checks, clicked=True), labelmap, progress)
@@ -186,6 +191,7 @@ class _Request:
     parameters: Parameters
     checks: tuple[Check, ...]
     clicked: bool = False
+    network: NetworkMasks | None = None
 
 
 def measure(anatomy: Anatomy, side: Side, parameters: Parameters) -> Measured:
@@ -234,11 +240,16 @@ def _result(request: _Request, labelmap_kji: NDArray[np.integer], progress: Prog
         segmentation=Segmentation(anatomy.labelmap_kji, scan.volume.grid, SEGMENTS),
         lines=_lines(own, measured.plan, parameters),
         statements=(
-            *statements_of(answered=loaded is not None, clicked=request.clicked),
+            *statements_of(
+                answered=loaded is not None,
+                clicked=request.clicked,
+                network=request.network.statements if request.network else (),
+            ),
             *answered.statements,
         ),
         manifest={
             **manifest_of(scan, parameters, clicked=request.clicked),
+            **network_facts(request.network),
             **weights_of(answered.card),
             "operated_side": side.value,
             "midline_r_mm": anatomy.midline_r_mm,

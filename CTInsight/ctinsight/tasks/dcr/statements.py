@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ctinsight.tasks.dcr.parameters import Parameters
+    from ctinsight.tasks.dcr.segmentation import NetworkMasks
     from ctinsight.volume import Scan
 
 FIRST, DRAWN = "masks from a click and a box", "drawn masks"
@@ -27,14 +28,15 @@ WINDOW = (
     "The planned opening is an aid to measuring: bone along parallel lines of drilling, through the mask"
     " alone. It knows nothing of vessels, the skull base or instruments."
 )
+BY_NETWORK = "masks by nnU-Net"
 CLICKED = "The masks came from a click and thresholds: look at them and correct them before using any number."
 NOT_SEGMENTED = "Sac, bone and nasal cavity were not found by a network; no weights were used."
 
 
-def statements_of(*, answered: bool, clicked: bool) -> tuple[str, ...]:
-    """Return the limits of one run, in words."""
-    first = (CLICKED,) if clicked else ()
-    last = () if answered else (NOT_SEGMENTED,)
+def statements_of(*, answered: bool, clicked: bool, network: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Return the limits of one run, in words; ``network`` is what the masks' network has to say."""
+    first = network or ((CLICKED,) if clicked else ())
+    last = () if answered or network else (NOT_SEGMENTED,)
     return (RESEARCH_USE_ONLY, *first, SIDES, PUBLISHED, INTERVAL, WINDOW, *last)
 
 
@@ -44,6 +46,21 @@ def weights_of(card: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     name = f"{card['model']} ({card['name']} {card['version']}, SHA-256 {str(card['sha256'])[:12]})"
     return {"tier": "with weights", "weights": name, "model_card": dict(card)}
+
+
+def network_facts(network: NetworkMasks | None) -> dict[str, Any]:
+    """Say which networks made the masks; nothing where none did."""
+    if network is None:
+        return {}
+    cards = network.cards
+    return {
+        "tier": "with weights",
+        "method": BY_NETWORK,
+        "edited": False,
+        "weights": ", ".join(f"{c.name} {c.version} (SHA-256 {c.sha256[:12]})" for c in cards),
+        "model_card": cards[-1].as_manifest(),
+        **network.facts,
+    }
 
 
 def manifest_of(scan: Scan, parameters: Parameters, *, clicked: bool) -> dict[str, Any]:
