@@ -28,7 +28,8 @@ from ctinsight.tasks.dcr.segmentation import (
     is_double_scaled,
     segment_midface,
 )
-from ctinsight.volume import Grid, Scan, Volume
+from ctinsight.volume import Grid, Volume
+from midfaces import scan_of
 from nnunet_cases import NNUNetCase, image_of, write_folder
 
 CASE = NNUNetCase("midface", labels={"background": 0, "sac": 1, "maxilla": 2, "nasal": 3})
@@ -166,7 +167,7 @@ def test_the_result_says_which_network_made_the_masks(monkeypatch: pytest.Monkey
     monkeypatch.setattr(sys.modules["ctinsight.tasks.dcr.run"], "segment_midface", lambda *_: masks)
     parameters = Parameters(side=Side.LEFT, segmentation=SegmentationModel(("dcr-seg",)))
 
-    result = run(Scan(case.volume), parameters)
+    result = run(scan_of(case), parameters)
 
     assert result.manifest["method"] == "masks by nnU-Net"
     assert result.manifest["model_card"]["name"] == "dcr-seg"
