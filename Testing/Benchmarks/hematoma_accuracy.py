@@ -1,8 +1,9 @@
 """Measure the three weight-free hematoma methods on cases with known truth; print the table of the README.
 
-Cases: the 20 standard phantoms (in the tissue, along the skull), the same heads without their bleed, 24
-bleeds of 5 to 30 mL on the three grids of the 2 % limit, one real head CT without a bleed, and that head with
-a real lesion's shape put into it (semi-synthetic). The brain is found by the program each time.
+Cases: the 20 standard phantoms (in the tissue, along the skull), the same heads without their bleed, 24 fresh
+bleeds of 5 to 30 mL on the three grids of the 2 % limit, nine fresh ones along the skull, one real head CT
+without a bleed, and that head with a real lesion's shape put into it (semi-synthetic). The brain is found by
+the program each time.
 
     python Testing/Benchmarks/hematoma_accuracy.py [--shared FOLDER] [--details FILE] [--part NAME ...]
 """
@@ -24,9 +25,10 @@ from ctinsight.files import read_labelmap, read_scan
 from ctinsight.finding import Side
 from ctinsight.measure import dice, volume_ml
 from ctinsight.phantoms import standard_phantoms
-from ctinsight.phantoms.head import HeadSpec, clinical_grid, head_phantom, isotropic_head_grid
+from ctinsight.phantoms.cranium import Cranium
+from ctinsight.phantoms.head import HeadSpec, clinical_grid, head_grid, head_phantom, isotropic_head_grid
 from ctinsight.phantoms.implant import implant_lesion
-from ctinsight.phantoms.lesions import Ellipsoid, ExtraAxial, Lobulated
+from ctinsight.phantoms.lesions import Ellipsoid, ExtraAxial, Lobulated, crescent, epidural
 from ctinsight.phantoms.placement import ImplantRecipe
 from ctinsight.regions.brain import extract_brain
 from ctinsight.tasks.hematoma import Method, Parameters
@@ -45,10 +47,11 @@ METHODS = {
     Method.FUZZY_C_MEANS: "Fuzzy c-means",
     Method.ACTIVE_CONTOUR: "Active contour",
 }
-TISSUE, LAYER, LIMIT, EMPTY, REAL_EMPTY, SEMI = (
+TISSUE, LAYER, LIMIT, FRESH_LAYER, EMPTY, REAL_EMPTY, SEMI = (
     "phantom, blood in the tissue",
     "phantom, blood along the skull",
-    "phantom of 5 to 30 mL",
+    "fresh phantom of 5 to 30 mL",
+    "fresh phantom, blood along the skull",
     "phantom without bleed",
     "real head without bleed",
     "semi-synthetic",
@@ -132,6 +135,31 @@ def limit_phantoms() -> Iterator[Case]:
         yield Case(LIMIT, f"{volume:.1f} mL, {name}", drawn.volume, drawn.truth_kji, drawn.truth_ml)
 
 
+def layer_phantoms() -> Iterator[Case]:
+    """Draw nine fresh bleeds along the skull: crescents of 6 to 14 mm, every third a lens of 12 to 28 mm."""
+    grids = (
+        head_grid((0.9, 0.9, 5.0)),
+        isotropic_head_grid(1.0),
+        head_grid((0.9, 0.9, 5.0), rotation_degrees=(12, 8, 0)),
+        head_grid((0.9, 0.9, 2.5)),
+        clinical_grid(),
+    )
+    for number in range(9):
+        rng = np.random.default_rng([77, 9, number])
+        side = (Side.LEFT, Side.RIGHT)[int(rng.integers(2))]
+        x, y, z = (float(s) for s in rng.uniform(0.94, 1.02, 3))
+        cranium = Cranium((x, y, z))
+        mean_hu = float(rng.uniform(55, 72))
+        make, depths = (epidural, (12, 28)) if number % 3 == 2 else (crescent, (6, 14))
+        lesion = make(side, float(rng.uniform(*depths)), mean_hu=mean_hu, cranium=cranium)
+        noise_hu = float(rng.uniform(3, 6))
+        drawn = head_phantom(
+            HeadSpec(grids[number % 5], 900 + number, (lesion,), noise_hu=noise_hu, cranium=cranium)
+        )
+        name = f"{lesion.name} of {lesion.thickness_mm:.0f} mm"
+        yield Case(FRESH_LAYER, name, drawn.volume, drawn.truth_kji, drawn.truth_ml)
+
+
 def real_cases(shared: Path) -> Iterator[Case]:
     """Read the real head without a bleed, and put the lesion into it at three sizes and on both sides."""
     head = read_scan(shared / "data" / "head_ncct_ge" / "dicom").volume
@@ -193,7 +221,7 @@ def main() -> None:
     )
     beside = Path(__file__).resolve().parents[3] / "shared"
     parser.add_argument("--shared", type=Path, default=Path(os.environ.get("CTINSIGHT_SHARED", beside)))
-    parser.add_argument("--part", nargs="+", choices=("real", "standard", "limit"), default=None)
+    parser.add_argument("--part", nargs="+", choices=("real", "standard", "limit", "layer"), default=None)
     parser.add_argument("--details", type=Path, help="also write one line per case and method into this file")
     options = parser.parse_args()
     scores: list[Score] = []
@@ -202,6 +230,7 @@ def main() -> None:
         "real": real_cases(options.shared) if options.shared.is_dir() else (),
         "standard": phantoms(),
         "limit": limit_phantoms(),
+        "layer": layer_phantoms(),
     }
     for case in chain.from_iterable(parts[name] for name in options.part or parts):
         for found in score(case):
