@@ -32,6 +32,8 @@ FAINT_HU = 125.0
 SOLID_HU = -300.0
 #: An outline does not grow to more than this multiple of everything that is faintly denser than lung.
 LARGEST_GROWTH = 1.5
+#: A rim borders on lung with at least this share; between vessels it cannot be told from their blur.
+LEAST_FREE_RIM = 0.5
 #: Blur of the first look, mm: noise falls to a third.
 LOOK_BLUR_MM = 0.7
 #: The final voxel: so many to the radius, and its limits in mm; lung around the nodule in the final cube, mm.
@@ -139,10 +141,11 @@ def _with_rim(wall: _Wall, look: Cube, found: Outline) -> Outline | None:
 
 
 def _agrees(outline: Outline, body: Body) -> bool:
-    """Whether an outline is still about the body from which it started, and about as large."""
+    """Whether an outline is still about the body it started from, about as large, and borders on lung."""
     start = outline.cube.index_of(body.centre_ras)
     grown = outline.mask_kji.sum() / max(int(body.mask_kji.sum()), 1)
-    return outline.body.compact and bool(outline.mask_kji[start]) and bool(grown <= LARGEST_GROWTH)
+    in_place = outline.body.compact and bool(outline.mask_kji[start]) and bool(grown <= LARGEST_GROWTH)
+    return in_place and outline.balance.free_share >= LEAST_FREE_RIM
 
 
 def _rough_body(look: Cube, start: tuple[int, int, int]) -> tuple[Body, Levels]:
