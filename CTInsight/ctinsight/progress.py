@@ -46,6 +46,19 @@ class Progress:
         left = elapsed * (1 - fraction) / fraction if fraction > 0.02 else None
         self.listener(ProgressEvent(phase, min(max(fraction, 0.0), 1.0), left))
 
+    def part(self, start: float, end: float) -> Progress:
+        """Return what a step reports to: its 0 to 1 become ``start`` to ``end`` of this run.
+
+        Examples
+        --------
+        >>> seen = []
+        >>> run = Progress(lambda event: seen.append(event.fraction))
+        >>> run.part(0.5, 1.0).report("second half", 0.5)
+        >>> seen
+        [0.75]
+        """
+        return Progress(lambda event: self.report(event.phase, start + (end - start) * event.fraction))
+
     def finish(self) -> None:
         """Book the time of the last phase and report the end."""
         self.report("done", 1.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ctinsight.errors import WeightsMissingError
+from ctinsight.errors import WeightsMissingError, WrongWeightsError
 from ctinsight.models.card import CARD_NAME
 from ctinsight.models.importers.nnunet_folder import read_stored_nnunet
 
@@ -68,6 +68,53 @@ def load_engine(folder: Path, options: NNUNetOptions) -> tuple[NNUNetEngine, Mod
 
     size = sum(path.stat().st_size for path in stored.folds.values())
     return resident_models().get(key, load, expected_bytes=size), stored.card
+
+
+def named_engine(
+    name: str, family: str, options: NNUNetOptions, labels: frozenset[int]
+) -> tuple[NNUNetEngine, ModelCard]:
+    """Return the engine of an installed model, or of a stored folder, after checking what it can say.
+
+    Parameters
+    ----------
+    name
+        An installed name of that family (``dcr-seg``, ``dcr-seg-fine``), or a folder.
+    family
+        What the catalogue calls the model.
+    labels
+        The labels that it must have, background aside.
+
+    Raises
+    ------
+    WeightsMissingError
+        Not installed.
+    WrongWeightsError
+        Other labels, changed files, or plans that only nnU-Net itself can apply.
+    """
+    from pathlib import Path
+
+    from ctinsight.models.catalogue import catalogue
+    from ctinsight.models.settings import load_settings
+    from ctinsight.models.store import Store
+
+    folder = Path(name)
+    if not folder.is_dir():
+        if not name.startswith(family):
+            raise WeightsMissingError(
+                found=f"no folder {name}, and no model of that name",
+                expected=f"{family}, a variant of it, or a folder that ctinsight models import wrote",
+                remedy="See ctinsight models list; import the nnU-Net folder first.",
+            )
+        folder = installed_folder(Store(load_settings().models_folder, catalogue()), name)
+    engine, card = load_engine(folder, options)
+    found = {n for n in engine.plans.labels.values() if isinstance(n, int)} - {0}
+    if found != labels:
+        raise WrongWeightsError(
+            found=f"a model with labels {dict(engine.plans.labels)}",
+            expected=f"labels {', '.join(map(str, sorted(labels)))}, as {family} has",
+            remedy=f"Import the folder of {family}.",
+        )
+    return engine, card
 
 
 def load_network(folder: Path) -> tuple[nn.Module, ModelCard]:

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ctinsight.errors import ProcessingFailedError, WeightsMissingError, WrongUseError, WrongWeightsError
-from ctinsight.resample import reorientation
+from ctinsight.errors import ProcessingFailedError, WrongUseError
+from ctinsight.inference.nnunet.whole_volume import segment_volume
 from ctinsight.tasks.dcr.anatomy import Label
+from ctinsight.volume import Volume
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from ctinsight.inference.nnunet.engine import NNUNetEngine, NNUNetSegmentation
     from ctinsight.inference.nnunet.plans import NNUNetPlans
     from ctinsight.models.card import ModelCard
     from ctinsight.progress import Progress
-    from ctinsight.volume import Grid, Volume
+    from ctinsight.volume import Grid
 
 NAME = "dcr-seg"
 #: DeepDCR v1 expands the box about maxilla and nasal cavity by this much on each side.
@@ -88,8 +90,8 @@ class NetworkMasks:
 def segment_midface(volume: Volume, model: SegmentationModel, progress: Progress) -> NetworkMasks:
     """Find sac, maxilla and nasal cavity.
 
-    The CT is turned into the order of the training images (slices up, rows to posterior, columns to the
-    patient's left) by flips alone; resampling to the model's spacing and back is nnU-Net's.
+    How the CT is turned see :func:`~ctinsight.inference.nnunet.whole_volume.segment_volume`; resampling to
+    the model's spacing and back is nnU-Net's.
 
     Parameters
     ----------
@@ -110,18 +112,20 @@ def segment_midface(volume: Volume, model: SegmentationModel, progress: Progress
         The coarse model finds nothing, so there is no box for the fine one.
     """
     engines = [_load(name, model) for name in model.names]
-    turn = reorientation(volume.grid)
-    hu = turn.apply(volume.array_kji)
-    box = tuple(slice(0, n) for n in hu.shape)
     middle = END / len(engines)
-    first = _predict(engines[0][0], hu, turn.grid, (model, _within(progress, START, middle)))
-    labels, found = first.labels_kji, [first]
+    first, grid = engines[0][0], volume.grid
+    labels, run = segment_volume(
+        first, volume, progress.part(START, middle), values=_values(first.plans, model)
+    )
+    found, box = [run], tuple(slice(0, n) for n in grid.shape_kji)
     if len(engines) == 2:
-        box = crop_box(labels, turn.grid)
-        fine = _predict(engines[1][0], hu[box], turn.grid, (model, _within(progress, middle, END)))
+        box, fine = crop_box(labels, grid), engines[1][0]
+        part, run = segment_volume(
+            fine, _cropped(volume, box), progress.part(middle, END), values=_values(fine.plans, model)
+        )
         labels = np.zeros_like(labels)
-        labels[box] = fine.labels_kji
-        found.append(fine)
+        labels[box] = part
+        found.append(run)
     cards = tuple(card for _, card in engines)
     facts = {
         "segmentation_models": [card.as_manifest() for card in cards],
@@ -129,7 +133,7 @@ def segment_midface(volume: Volume, model: SegmentationModel, progress: Progress
         "segmentation_windows": [f.windows for f in found],
         "segmentation_box_kji": [[s.start, s.stop] for s in box],
     }
-    return NetworkMasks(turn.undo(labels), cards, _statements(model, found), facts)
+    return NetworkMasks(labels, cards, _statements(model, found), facts)
 
 
 def crop_box(labels: NDArray[np.uint8], grid: Grid) -> tuple[slice, ...]:
@@ -155,6 +159,13 @@ def crop_box(labels: NDArray[np.uint8], grid: Grid) -> tuple[slice, ...]:
     return tuple(box)
 
 
+def _cropped(volume: Volume, box: tuple[slice, ...]) -> Volume:
+    matrix = volume.ijk_to_ras.copy()
+    start_ijk = [box[axis].start for axis in (2, 1, 0)]
+    matrix[:3, 3] += matrix[:3, :3] @ start_ijk
+    return Volume(np.ascontiguousarray(volume.array_kji[box]), matrix)
+
+
 def is_double_scaled(plans: NNUNetPlans) -> bool:
     """Tell whether a model was trained on the authors' double-scaled files, by its plans."""
     stated = plans.plans["foreground_intensity_properties_per_channel"]["0"]
@@ -162,53 +173,18 @@ def is_double_scaled(plans: NNUNetPlans) -> bool:
     return bool(_DOUBLE_RANGE[0] <= low <= high <= _DOUBLE_RANGE[1])
 
 
-def _predict(
-    engine: NNUNetEngine, hu: NDArray[Any], grid: Grid, how: tuple[SegmentationModel, Progress]
-) -> NNUNetSegmentation:
-    model, progress = how
-    double = (
-        is_double_scaled(engine.plans) if model.intensity == "auto" else model.intensity == "double-scaled"
-    )
-    image = np.asarray(hu, dtype=np.float64)
-    if double:
-        middle, shift, scale = _DOUBLE_SCALED
-        image = middle + (image + shift) / scale
-    return engine.segment([image], grid.spacing_kji_mm, progress=progress)
-
-
-def _within(progress: Progress, start: float, end: float) -> Progress:
-    """Report a step's progress as a part of the whole run's."""
-    from ctinsight.progress import Progress as Part
-
-    return Part(lambda event: progress.report(event.phase, start + (end - start) * event.fraction))
+def _values(plans: NNUNetPlans, model: SegmentationModel) -> Callable[[NDArray[Any]], NDArray[Any]] | None:
+    double = is_double_scaled(plans) if model.intensity == "auto" else model.intensity == "double-scaled"
+    middle, shift, scale = _DOUBLE_SCALED
+    return (lambda hu: middle + (np.asarray(hu, dtype=np.float64) + shift) / scale) if double else None
 
 
 def _load(name: str, model: SegmentationModel) -> tuple[NNUNetEngine, ModelCard]:
     from ctinsight.inference.nnunet.engine import NNUNetOptions
-    from ctinsight.models.catalogue import catalogue
-    from ctinsight.models.nnunet_installed import installed_folder, load_engine
-    from ctinsight.models.settings import load_settings
-    from ctinsight.models.store import Store
+    from ctinsight.models.nnunet_installed import named_engine
 
-    folder = Path(name)
-    if not folder.is_dir():
-        if not name.startswith(NAME):
-            raise WeightsMissingError(
-                found=f"no folder {name}, and no model of that name",
-                expected=f"{NAME}, a variant of it, or a folder that ctinsight models import wrote",
-                remedy="See ctinsight models list; import the nnU-Net folder first.",
-            )
-        folder = installed_folder(Store(load_settings().models_folder, catalogue()), name)
-    engine, card = load_engine(folder, NNUNetOptions(mirroring=model.mirroring, device=model.device))
-    wanted = {int(label) for label in Label}
-    found = {n for n in engine.plans.labels.values() if isinstance(n, int)} - {0}
-    if found != wanted:
-        raise WrongWeightsError(
-            found=f"a model with labels {dict(engine.plans.labels)}",
-            expected="1 lacrimal sac, 2 maxilla, 3 nasal cavity",
-            remedy="Import the segmentation model of DeepDCR.",
-        )
-    return engine, card
+    options = NNUNetOptions(mirroring=model.mirroring, device=model.device)
+    return named_engine(name, NAME, options, frozenset(int(label) for label in Label))
 
 
 def _statements(model: SegmentationModel, found: list[NNUNetSegmentation]) -> tuple[str, ...]:
