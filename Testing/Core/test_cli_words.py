@@ -62,7 +62,7 @@ def test_the_rest_is_counted_not_printed(printed):
     """2/3 S h, the percentage and the side are no headlines: they are in the table."""
     assert not any(line.startswith("2/3 S h") for line in printed)
     assert "3 more measurements are in measurements.csv." in printed
-    assert "1 measurements do not apply: no brain was outlined" in printed
+    assert "1 measurement does not apply: no brain was outlined" in printed
 
 
 def test_only_what_is_not_green_is_said_of_the_checks(printed):

@@ -189,7 +189,9 @@ def test_command_and_worker_answer_the_same(a_ct, tmp_path, capsys):
     assert (answer["status"], event["event"]) == ("done", "result")
     for part in ("findings", "tables", "statements", "lines", "checks"):
         assert answer["result"][part] == event["document"][part]
-    assert "Brock 2b" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "Brock 2b" in printed
+    assert "(R grows to the patient's right)" in printed
     with pytest.raises(WrongUseError, match="already holds"):
         run_command_line(["nodule", "--request", str(path), "-o", str(tmp_path / "out")])
 

@@ -169,6 +169,14 @@ def test_a_click_beside_is_refused_with_what_lies_there(scan, point, words):
     assert caught.value.remedy
 
 
+def test_a_point_outside_the_image_is_no_air(scan):
+    """No HU is claimed where no voxel lies; the ranges of the image are named."""
+    with pytest.raises(WrongUseError, match="outside the image") as caught:
+        run(scan, Parameters(points_ras=((900.0, 5.0, 22.0),)))
+    assert "HU" not in caught.value.found
+    assert "R 44 to 148 mm" in caught.value.expected
+
+
 def test_a_click_on_a_vessel_is_refused(scan):
     """The vessel that passes nodule 5, 14 mm beyond it."""
     rod = NODULES[4].attached[0]

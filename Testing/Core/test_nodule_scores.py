@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
+from ctinsight.cli.nodule_words import _lines
 from ctinsight.errors import WrongUseError
 from ctinsight.scores.guideline import PriorCt
 from ctinsight.scores.lung_rads import Change
@@ -173,6 +176,17 @@ def test_findings_tables_and_statements_hold_every_score():
     assert all(words in said for words in ("Brock 1a and 1b", "nothing is averaged", "not calibrated"))
 
 
+def test_what_must_be_read_with_a_score_is_printed_beside_it():
+    """One of three nodules, an earlier CT compared: limits of the row are printed, the cohort is not."""
+    case = case_of(measured(4.0), PATIENT | {"nodule_count": 3, "prior_ct": "compared"})
+    tables = {table.key: table for table in score_tables({1: case}, {1: all_scores(case)})}
+    printed = "\n".join(_lines(SimpleNamespace(findings=()), tables, 1))
+    assert "Several nodules: the sizes are taken to be those of the most suspicious one." in printed
+    assert "The rows are for a nodule at first detection" in printed
+    assert "There are several nodules; the model knows solitary ones." in printed
+    assert "Cohort: " not in printed
+
+
 def test_sources_that_point_low_and_high_are_a_disagreement():
     """20 mm of ground glass: Lung-RADS 2 beside a Brock over 5 %; both stand in the sentence, unchanged."""
     found = pointers(all_scores(case_of(measured(20.0, "ground-glass"), SCREENED)), None, None)
@@ -214,3 +228,17 @@ def test_nonsense_is_no_input(kind, values):
     """Typing errors, the word "no" for a yes-or-no item, half nodules, control characters."""
     with pytest.raises(WrongUseError):
         kind(**values)
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "found", "expected"),
+    [
+        (PatientInputs, {"sex": "f"}, "--sex 'f'", "female, male"),
+        (NoduleInputs, {"nodule_type": "hazy"}, "--type 'hazy'", "solid, part-solid, ground-glass"),
+    ],
+)
+def test_a_wrong_word_is_refused_in_the_words_of_its_option(kind, values, found, expected):
+    """The message names the option and the words that its help names."""
+    with pytest.raises(WrongUseError) as caught:
+        kind(**values)
+    assert (caught.value.found, caught.value.expected) == (found, expected)

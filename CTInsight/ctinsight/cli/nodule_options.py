@@ -294,7 +294,8 @@ def _spread(flag: str, values: list[str], count: int) -> dict[int, str]:
 def _misnumbered(flag: str, found: str, count: int) -> WrongUseError:
     return WrongUseError(
         found=f"{flag} {found}",
-        expected=f"one value for each of the {count} points in their order, or numbered ones: {flag} 2=VALUE",
+        expected=f"one value for each point in their order (points: {count}), or numbered ones:"
+        f" {flag} {count}=VALUE",
         remedy="A value of one nodule is never taken for another. Give unknown where it is not known.",
     )
 

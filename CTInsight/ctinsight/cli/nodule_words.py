@@ -22,6 +22,13 @@ _SHOWN = re.compile(
 )
 
 
+#: Notes that hold for every nodule: they stand in result.json. The others are shown beside the score.
+_GENERAL = re.compile(
+    r"Cohort: |Source: |Row |Rows |Whether the model's size |With the longest diameter, .* would be "
+    r"|Made for |Quoted: "
+)
+
+
 def measured_only(result: CaseResult) -> CaseResult:
     """Leave out the findings that :func:`answer_lines` words, and measures of minor interest."""
     kept = tuple(finding for finding in result.findings if _SHOWN.match(finding.key))
@@ -34,14 +41,25 @@ def answer_lines(result: CaseResult) -> tuple[str, ...]:
     numbers = [row[0] for row in tables["nodules"].rows]
     lines: list[str] = []
     for n in numbers:
-        lines.append(f"Nodule {n}, each source by itself:")
+        lines.append(f"Nodule {n}{_place(result, int(n or 0))}, each source by itself:")
         lines += [f"  {line}" for line in _lines(result, tables, int(n or 0))]
     return (*lines, "Every measure, input and note stands in result.json and measurements.csv.")
+
+
+def _place(result: CaseResult, number: int) -> str:
+    """Say where a nodule lies, with the side its R points to in words."""
+    r, a, s = (result.finding(f"nodule_{number}_center_{axis}_mm").value for axis in "ras")
+    if not (isinstance(r, float) and isinstance(a, float) and isinstance(s, float)):
+        return ""
+    return f", centre R,A,S = {r:.1f}, {a:.1f}, {s:.1f} mm (R grows to the patient's right)"
 
 
 def _lines(result: CaseResult, tables: dict[str, Table], number: int) -> Iterator[str]:
     for row in _rows(tables, "scores", number):
         yield from _score(row)
+        for note in _rows(tables, "score_notes", number):
+            if note["score"] == row["score"] and not _GENERAL.match(str(note["note"])):
+                yield f"{'':{_WIDTH}} {note['note']}"
     for finding in result.findings:
         if finding.key.startswith(f"nodule_{number}_emv_"):
             yield f"{'EMV-3D-CNN':{_WIDTH}} {finding.note}"

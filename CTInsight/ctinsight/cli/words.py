@@ -85,7 +85,10 @@ def _finding_lines(result: CaseResult) -> list[str]:
     if len(stated) > len(shown):
         lines.append(f"{len(stated) - len(shown)} more measurements are in measurements.csv.")
     notes = Counter(finding.note for finding in result.findings if finding.value is None)
-    return lines + [f"{count} measurements do not apply: {note}" for note, count in notes.items()]
+    return lines + [
+        f"{count} measurement{' does' if count == 1 else 's do'} not apply: {note}"
+        for note, count in notes.items()
+    ]
 
 
 def _against(finding: Finding, stated: dict[str, Finding]) -> str:

@@ -223,7 +223,21 @@ def _refuse_misfits(items: Any, questions: Mapping[str, Question]) -> None:
         elif isinstance(question.kind, str):
             _refuse_unless_number(question, value)
         else:
-            refuse_unless_member(items, name, question.kind)
+            _refuse_unless_choice(items, name, question)
+
+
+def _refuse_unless_choice(items: Any, name: str, question: Question) -> None:
+    """Take the text of a choice for it, or refuse it in the words of the option."""
+    given = getattr(items, name)
+    kind: Any = question.kind
+    try:
+        refuse_unless_member(items, name, kind)
+    except WrongUseError as refusal:
+        raise WrongUseError(
+            found=f"{question.flag} {str(given)[:MOST_LETTERS]!r}",
+            expected=", ".join(GROUND_GLASS if choice is NoduleType.NON_SOLID else choice for choice in kind),
+            remedy=refusal.remedy,
+        ) from None
 
 
 def _refuse_unless_number(question: Question, value: Any) -> None:

@@ -22,7 +22,7 @@ from ctinsight.tasks.nodule.prior_match import Spot, match_check, match_surround
 from ctinsight.tasks.nodule.reading import shape_of
 from ctinsight.tasks.nodule.segment import outline_nodule
 from ctinsight.tasks.nodule.statements import METHOD
-from ctinsight.tasks.nodule.suitability import check_chest_ct
+from ctinsight.tasks.nodule.suitability import check_chest_ct, refuse_outside_image
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -128,6 +128,7 @@ class _Pair:
     ) -> tuple[Compared | None, tuple[Check, ...], str]:
         """Outline the nodule in the earlier CT, and see whether it is the same."""
         try:
+            refuse_outside_image(self.prior.volume, point)
             outline = outline_nodule(self.prior.volume, self.lungs, point)
             shape = shape_of(outline, point, self.parameters)
             before = measure_nodule(shape, self.parameters, shape.volume_mm3)

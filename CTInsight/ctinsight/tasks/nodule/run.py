@@ -23,7 +23,12 @@ from ctinsight.tasks.nodule.parameters import Parameters, PriorOptions
 from ctinsight.tasks.nodule.reading import Drawing, drawn_shape, edited_shape, native_labels, shape_of
 from ctinsight.tasks.nodule.segment import outline_nodule
 from ctinsight.tasks.nodule.statements import manifest_of, statements_of
-from ctinsight.tasks.nodule.suitability import check_chest_ct, check_lungs, check_surroundings
+from ctinsight.tasks.nodule.suitability import (
+    check_chest_ct,
+    check_lungs,
+    check_surroundings,
+    refuse_outside_image,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -153,6 +158,7 @@ def read_nodules(scan: Scan, field: LungField, parameters: Parameters, progress:
     for n, point in enumerate(parameters.points_ras, start=1):
         progress.report(f"outlining nodule {n} of {count}", 0.15 + 0.6 * (n - 1) / count)
         try:
+            refuse_outside_image(scan.volume, point)
             shapes[n] = shape_of(outline_nodule(scan.volume, field, point), point, parameters)
         except WrongUseError as refusal:
             if count == 1:

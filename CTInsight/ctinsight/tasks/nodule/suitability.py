@@ -17,6 +17,7 @@ from ctinsight.checks import (
     check_slice_spacing,
     check_tilt,
 )
+from ctinsight.errors import WrongUseError
 from ctinsight.finding import Check, Outcome
 
 if TYPE_CHECKING:
@@ -28,6 +29,29 @@ if TYPE_CHECKING:
 AROUND_MM = 10.0
 #: Where the median of dark voxels lies when they are lung, HU, and how many are enough.
 LUNG_SCALE_HU, LEAST_LUNG_VOXELS = (-960.0, -700.0), 5000
+
+
+def refuse_outside_image(volume: Volume, point_ras: Point) -> None:
+    """Refuse a point where no voxel was taken: nothing can be said of what lies there.
+
+    Raises
+    ------
+    WrongUseError
+        With the range of the image along R, A and S.
+    """
+    grid = volume.grid
+    if grid.contains_ijk(grid.ijk_from_ras(point_ras)):
+        return
+    last = np.array(grid.shape_kji[::-1]) - 1
+    corners = grid.ras_from_ijk(np.array(np.meshgrid(*[(0, n) for n in last])).reshape(3, -1).T)
+    ranges = zip("RAS", corners.min(axis=0), corners.max(axis=0), strict=True)
+    place = ", ".join(f"{value:.1f}" for value in point_ras)
+    raise WrongUseError(
+        found=f"the point R,A,S = {place}, which lies outside the image",
+        expected="; ".join(f"{axis} {low:.0f} to {high:.0f} mm" for axis, low, high in ranges),
+        remedy="Points are given in RAS, mm; where a viewer shows LPS, turn the signs of the first two"
+        " numbers. Voxels go with --voxel.",
+    )
 
 
 def check_chest_ct(scan: Scan, *, allow_thick_slices: bool = False) -> tuple[Check, ...]:
