@@ -201,7 +201,7 @@ def test_thick_slices_are_refused_unless_allowed(scan):
     matrix = scan.volume.ijk_to_ras.copy()
     matrix[:3, 2] *= 4
     thick = Scan(Volume(scan.volume.array_kji, matrix), Acquisition("phantom", modality="CT"))
-    with pytest.raises(InputRefusedError, match="Distance of slices"):
+    with pytest.raises(InputRefusedError, match=r"Distance of slices[\s\S]*--allow-thick-slices"):
         run(thick, Parameters(points_ras=(NODULES[0].centre_ras,)))
 
 

@@ -60,6 +60,14 @@ def test_folder_holds_the_five_files_and_nothing_else(folder):
     assert {path.name for path in folder.iterdir()} == CORE_FILES
 
 
+@pytest.mark.parametrize(
+    "name", ["result.json", "measurements.csv", "segmentation.seg.nrrd", "overview_axial.png"]
+)
+def test_every_file_of_the_result_says_what_it_is_for(folder, name):
+    """Also the segmentation by itself, in its header, as files are passed on alone."""
+    assert b"Research use only. Not a medical device." in (folder / name).read_bytes()
+
+
 def test_result_comes_back_equal(case, folder):
     """Findings, tables, checks, lines, statements, labels and voxels are the same after reading."""
     stored = read_result(folder)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import SimpleITK as sitk  # noqa: N813
 
+from ctinsight import RESEARCH_USE_ONLY
 from ctinsight.errors import ProcessingFailedError, UnreadableFileError, WrongUseError
 from ctinsight.files.nifti import read_nifti
 from ctinsight.files.rawdata import LPS_SIGNS, with_signs
@@ -65,6 +66,7 @@ def write_segmentation(segmentation: Segmentation, path: Path) -> None:
             remedy="Choose such a name; 3D Slicer knows segmentations by it.",
         )
     image = _image(segmentation.labelmap_kji, segmentation.grid)
+    image.SetMetaData("Notice", RESEARCH_USE_ONLY)
     image.SetMetaData("Segmentation_MasterRepresentation", "Binary labelmap")
     image.SetMetaData("Segmentation_SourceRepresentation", "Binary labelmap")
     image.SetMetaData("Segmentation_ContainedRepresentationNames", "Binary labelmap|")

@@ -70,7 +70,8 @@ def check_chest_ct(scan: Scan, *, allow_thick_slices: bool = False) -> tuple[Che
     elif spacing.outcome is Outcome.REFUSE:
         spacing = replace(
             spacing,
-            remedy=f"{spacing.remedy} Thick slices can be allowed; diameters and volumes are then unsure.",
+            remedy=f"{spacing.remedy} Thick slices can be allowed (--allow-thick-slices);"
+            " diameters and volumes are then unsure.",
         )
     contrast = check_contrast(scan, None, NODULE_LIMITS)
     if contrast.outcome is not Outcome.PASS:
