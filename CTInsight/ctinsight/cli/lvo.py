@@ -40,9 +40,17 @@ def lvo(
             help="Labelmap of vessels: 1 terminal ICA, 2 M1, 3 M2, 4 other. Gives their projection."
         ),
     ] = None,
+    vessel_model: Annotated[
+        str | None,
+        typer.Option(help="Stage 1 by nnU-Net instead of --vessels: lvo-vessels or another installed name."),
+    ] = None,
+    culprit_model: Annotated[
+        str | None, typer.Option(help="Stage 3 by nnU-Net: lvo-mip or another installed name.")
+    ] = None,
+    fast: Annotated[bool, typer.Option("--fast", help="Stages 1 and 3 without mirroring.")] = False,
     weights: Annotated[
         Path | None,
-        typer.Option(help="McResNet weights, or lvo-mcresnet for installed ones; needs --vessels."),
+        typer.Option(help="McResNet weights, or lvo-mcresnet for installed ones; needs vessels."),
     ] = None,
     counterfactual: Annotated[
         bool, typer.Option("--counterfactual", help="Also score with each prior withheld.")
@@ -67,6 +75,9 @@ def lvo(
             "as_published": as_published,
             "despite_bleed": despite_bleed,
             "vessels": vessels,
+            "vessel_model": vessel_model,
+            "culprit_model": culprit_model,
+            "fast": fast,
             "weights": weights,
             "counterfactual": counterfactual,
             "sensitivity": sensitivity,

@@ -45,6 +45,8 @@ LAYER_FILES = {
     "arteries": "arteries.seg.nrrd",
     "arteries_picture": "overview_arteries.png",
     "hemispheres": "hemispheres.seg.nrrd",
+    "vessels": "vessels.seg.nrrd",
+    "culprit": "culprit.seg.nrrd",
     "difference": "hemispheric_difference.nrrd",
     "mca_prior": "mca_prior_percent.nrrd",
     "vessel_mip": "vessel_mip.nrrd",

@@ -72,11 +72,11 @@ def require_inputs(parameters: Parameters) -> None:
     if parameters.weights is None:
         return
     find_weights(parameters.weights)
-    if parameters.vessels is None:
+    if parameters.vessels is None and parameters.vessel_model is None:
         raise WrongUseError(
             found="weights of McResNet, but no vessels: its second channel is missing",
             expected="a labelmap of the vessels (1 terminal ICA, 2 M1, 3 M2, 4 other)",
-            remedy="Give it with --vessels FILE; no other image may stand for it.",
+            remedy="Give it with --vessels FILE or --vessel-model NAME; no other image may stand for it.",
         )
 
 

@@ -42,6 +42,19 @@ from ctinsight.tasks.lvo.occlusion import (
     vessels_on,
 )
 from ctinsight.tasks.lvo.parameters import Parameters
+from ctinsight.tasks.lvo.stages import (
+    STATEMENT,
+    Stage,
+    agreement_check,
+    culprit_findings,
+    culprit_table,
+    find_culprit,
+    find_vessels,
+    load_stages,
+    stage_facts,
+    stage_layers,
+    vessel_check,
+)
 from ctinsight.tasks.lvo.statements import EDITED, manifest_of, statements_of
 from ctinsight.tasks.lvo.suitability import check_bleed, check_registration, usable
 from ctinsight.tasks.lvo.templates import template_of
@@ -99,6 +112,8 @@ class Gathered:
     layers: tuple[Layer, ...] = ()
     images: tuple[ImageLayer, ...] = ()
     occlusion: Occlusion | None = None
+    vessels: Stage | None = None
+    culprit: Stage | None = None
 
 
 def run(scan: Scan, parameters: Parameters | None = None, progress: Progress | None = None) -> CaseResult:
@@ -129,6 +144,7 @@ def run(scan: Scan, parameters: Parameters | None = None, progress: Progress | N
     """
     parameters, progress = parameters or Parameters(), progress or Progress()
     require_inputs(parameters)
+    load_stages(parameters)
     return conclude(prepare(scan, parameters, progress), progress)
 
 
@@ -178,24 +194,36 @@ def conclude(case: Prepared, progress: Progress) -> CaseResult:
         findings=(
             *findings_of(gathered.evidence, gathered.rows, case.alignment),
             *occlusion_findings(gathered.occlusion, parameters),
+            *culprit_findings(gathered.culprit, grid, case.midplane),
         ),
         tables=(
             candidate_table(gathered.evidence),
             *occlusion_table(gathered.occlusion),
+            *culprit_table(gathered.culprit),
             corridor_table(gathered.evidence),
             territory_table(gathered.rows),
             landmark_table(landmarks(case.template.name)),
         ),
-        checks=(*case.checks, *_network_checks(gathered.occlusion)),
+        checks=(
+            *case.checks,
+            *_network_checks(gathered.occlusion),
+            *vessel_check(gathered.vessels),
+            *agreement_check(gathered.occlusion.score if gathered.occlusion else None, gathered.culprit),
+        ),
         segmentation=Segmentation(labelmap_of(gathered.evidence, grid.shape_kji), grid, segments_of()),
         lines=tuple(c.line for c in gathered.evidence.candidates) if gathered.evidence else (),
         statements=(
             *statements_of(parameters, case.template, thick=thick, bleed=bleed),
             *((SCORE, ORIENTATION) if gathered.occlusion else ()),
+            *((STATEMENT,) if gathered.vessels or gathered.culprit else ()),
             *(() if case.drawn_kji is None else (EDITED,)),
         ),
-        manifest={**_manifest(case, gathered.occlusion), "stage_seconds": seconds},
-        layers=(_halves(case), *gathered.layers),
+        manifest={
+            **_manifest(case, gathered.occlusion),
+            **stage_facts(gathered.vessels, gathered.culprit),
+            "stage_seconds": seconds,
+        },
+        layers=(_halves(case), *gathered.layers, *stage_layers(gathered.vessels, gathered.culprit, grid)),
         images=(_difference_image(case), *gathered.images),
     )
 
@@ -247,14 +275,33 @@ def _gather(case: Prepared, progress: Progress) -> Gathered:
     percent = np.rint(100 * prior).astype(np.uint8)
     meaning = "share of MCA territory around each voxel, percent; smoothed by 8 mm, both sides alike"
     images: tuple[ImageLayer, ...] = (ImageLayer("mca_prior", volume.with_array(percent), meaning),)
-    occlusion = None
-    if case.parameters.vessels is not None:
-        vessels = vessels_on(case.parameters.vessels, volume.grid)
-        images += (vessel_mip(volume, vessels),)
-        if case.parameters.weights is not None:
-            occlusion = score_occlusion(case, vessels, prior, progress)
-            images += channel_images(occlusion)
-    return Gathered(evidence, rows, layers, images, occlusion)
+    return _with_networks(case, Gathered(evidence, rows, layers, images), prior, progress)
+
+
+def _with_networks(
+    case: Prepared, gathered: Gathered, prior: NDArray[np.float32], progress: Progress
+) -> Gathered:
+    """Add what the three stages say, as far as vessels and weights are there."""
+    parameters, volume = case.parameters, case.scan.volume
+    first = None
+    if parameters.vessel_model is not None:
+        first = find_vessels(volume, parameters, progress.part(0.9, 0.93))
+        vessels = first.labels_kji
+        if vessel_check(first)[0].outcome is not Outcome.PASS:
+            return replace(gathered, vessels=first)
+    elif parameters.vessels is not None:
+        vessels = vessels_on(parameters.vessels, volume.grid)
+    else:
+        return gathered
+    mip = vessel_mip(volume, vessels)
+    images, occlusion, culprit = (*gathered.images, mip), None, None
+    if parameters.weights is not None:
+        occlusion = score_occlusion(case, vessels, prior, progress)
+        images += channel_images(occlusion)
+    if parameters.culprit_model is not None:
+        part = progress.part(0.97, 0.99)
+        culprit = find_culprit(mip.volume, vessels, volume.grid, parameters=parameters, progress=part)
+    return replace(gathered, images=images, occlusion=occlusion, vessels=first, culprit=culprit)
 
 
 def _network_checks(occlusion: Occlusion | None) -> tuple[Check, ...]:
