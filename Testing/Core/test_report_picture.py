@@ -111,3 +111,17 @@ def test_a_long_name_of_weights_ends_before_the_headlines_words():
 
     assert words.get_window_extent().x1 < headline.get_window_extent().x0
     assert words.get_text().endswith("supplied …") or words.get_text().endswith("inception …")
+
+
+def test_the_footer_counts_no_check_as_passed_that_was_not_made():
+    """Of three checks, one of them "not checked", two passed and one is told apart."""
+    from dataclasses import replace
+
+    from ctinsight.finding import Check, Outcome
+
+    measured = ("CT", "not checked: not stated in the file", "5.0 mm")
+    checks = tuple(Check(f"key{n}", "Name", Outcome.PASS, words, "") for n, words in enumerate(measured))
+    result = replace(made_case().result, checks=checks)
+    assert axial_picture._check_words(result) == "2 input checks passed, 1 not fully made: see result.json"
+    complete = replace(result, checks=checks[::2])
+    assert axial_picture._check_words(complete) == "2 input checks passed"

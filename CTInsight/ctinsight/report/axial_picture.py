@@ -380,8 +380,16 @@ def _draw_footer(figure: Figure, result: CaseResult, stack: AxialStack, look: Ta
 def _check_words(result: CaseResult) -> str:
     open_checks = [check for check in result.checks if check.outcome != Outcome.PASS]
     if not open_checks:
-        return f"{len(result.checks)} input checks passed" if result.checks else "no input checks were made"
+        return _words_without_faults(result)
     words = f"{open_checks[0].name}: {open_checks[0].measured}"
     words = words if len(words) <= MOST_CHECK_LETTERS else words[: MOST_CHECK_LETTERS - 1].rstrip() + "…"
     more = f"; {len(open_checks) - 1} more in result.json" if len(open_checks) > 1 else ""
     return f"To note: {words}{more}"
+
+
+def _words_without_faults(result: CaseResult) -> str:
+    if not result.checks:
+        return "no input checks were made"
+    incomplete = sum("not checked" in check.measured for check in result.checks)
+    words = f"{len(result.checks) - incomplete} input checks passed"
+    return f"{words}, {incomplete} not fully made: see result.json" if incomplete else words
