@@ -152,8 +152,10 @@ def test_a_changed_file_is_not_loaded(store, file):
     path.write_bytes(content)
     with pytest.raises(WrongWeightsError, match="SHA-256"):
         installed_weights(store, NAME)
-    with pytest.raises(WrongWeightsError, match=file):
+    with pytest.raises(WrongWeightsError, match=file) as caught:
         run("verify", NAME)
+    assert "models get" not in caught.value.remedy, "nothing offers these weights for download"
+    assert f"models import FILE --model {NAME}" in caught.value.remedy
 
 
 def test_verify_of_an_installed_name_runs_a_golden_case(store, shared):

@@ -160,6 +160,13 @@ class Entry:
         return bool(self.files) or self.hugging_face is not None
 
     @property
+    def repair_words(self) -> str:
+        """What to do when an installed file is no longer as it was: fetch only what has an address."""
+        if self.downloadable:
+            return f"Install it again: ctinsight models get {self.name}, or import the file again."
+        return f"Import the file again: ctinsight models import FILE --model {self.name}."
+
+    @property
     def size_bytes(self) -> int | None:
         """Bytes of all published files; None where only the source knows."""
         return sum(file.size_bytes for file in self.files) if self.files else None

@@ -130,7 +130,7 @@ class Store:
                     raise WrongWeightsError(
                         found=f"{folder / file}: {check.wrong}",
                         expected=f"SHA-256 {record.sha256}, as when it was installed",
-                        remedy=f"Install it again: ctinsight models get {name}, or import the file again.",
+                        remedy=self.catalogue.entry(name).repair_words,
                     )
                 return _inside(folder, record)
         raise WeightsMissingError(

@@ -87,7 +87,7 @@ class Verification:
                 found=f"{len(wrong)} of {len(checks)} files of {name} are not as they were installed: "
                 + "; ".join(f"{check.name} {check.wrong}" for check in wrong[:3]),
                 expected="unchanged files",
-                remedy=f"Repair it with: ctinsight models get {name}, or import it again.",
+                remedy=self.store.catalogue.entry(name).repair_words,
             )
         files = self.wish.files(self.store.catalogue.entry(name), _installed_case(self.store, name))
         if files is not None:
