@@ -46,6 +46,17 @@ class Provenance:
     version: str = VERSION
 
 
+#: What the manifest says of engine and precision where numbers come from no network.
+NO_NETWORK = {"engine": "no network took part", "precision": "no network took part"}
+
+
+def network_engine(
+    engine: str, precision: str = "float32: reduced precision is not used here"
+) -> dict[str, str]:
+    """Say for the manifest in which way networks were computed, and in how many bits."""
+    return {"engine": engine, "precision": precision}
+
+
 def provenance_of(manifest: Mapping[str, Any]) -> Provenance:
     """Say in words how a result was made.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ctinsight import RESEARCH_USE_ONLY
-from ctinsight.manifest import input_facts, software_versions
+from ctinsight.manifest import NO_NETWORK, input_facts, network_engine, software_versions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +45,8 @@ def weights_of(card: Mapping[str, Any]) -> dict[str, Any]:
     if not card:
         return {}
     name = f"{card['model']} ({card['name']} {card['version']}, SHA-256 {str(card['sha256'])[:12]})"
-    return {"tier": "with weights", "weights": name, "model_card": dict(card)}
+    answered = {"tier": "with weights", "weights": name, "model_card": dict(card)}
+    return answered | network_engine(f"{card['model']}, by its own arithmetic")
 
 
 def network_facts(network: NetworkMasks | None) -> dict[str, Any]:
@@ -59,6 +60,7 @@ def network_facts(network: NetworkMasks | None) -> dict[str, Any]:
         "edited": False,
         "weights": ", ".join(f"{c.name} {c.version} (SHA-256 {c.sha256[:12]})" for c in cards),
         "model_card": cards[-1].as_manifest(),
+        **network_engine(", ".join(network.facts["segmentation_engine"]), "as the engine's name says"),
         **network.facts,
     }
 
@@ -73,6 +75,7 @@ def manifest_of(scan: Scan, parameters: Parameters, *, clicked: bool) -> dict[st
         "edited": not clicked,
         "parameters": parameters.as_dict(),
         "device": "cpu",
+        **NO_NETWORK,
         "software": software_versions(),
         "input": input_facts(scan),
     }

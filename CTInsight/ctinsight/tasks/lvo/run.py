@@ -10,6 +10,7 @@ import numpy as np
 from ctinsight.checks import LVO_LIMITS, check_head_ct, refuse_if_unsuitable
 from ctinsight.errors import GeometryError
 from ctinsight.finding import Outcome
+from ctinsight.manifest import network_engine
 from ctinsight.progress import Progress
 from ctinsight.regions.bleed import find_bleeds
 from ctinsight.regions.brain import extract_brain
@@ -318,7 +319,7 @@ def _manifest(case: Prepared, occlusion: Occlusion | None) -> dict[str, Any]:
     weights = f"{card.name} {card.version} (SHA-256 {card.sha256[:12]})"
     method = f"{plain['method']}, McResNet"
     more = {"tier": "with weights", "weights": weights, "model_card": card.as_manifest(), "method": method}
-    return {**plain, **more}
+    return {**plain, **more, **network_engine("McResNet in torch")}
 
 
 def prior_of(case: Prepared) -> NDArray[np.float32]:

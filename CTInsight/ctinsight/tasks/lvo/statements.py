@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ctinsight import RESEARCH_USE_ONLY
-from ctinsight.manifest import input_facts, software_versions
+from ctinsight.manifest import NO_NETWORK, input_facts, software_versions
 
 if TYPE_CHECKING:
     from ctinsight.regions.registration import Alignment
@@ -83,6 +83,7 @@ def manifest_of(
             "template_from_patient_ras": alignment.template_from_patient.tolist(),
         },
         "device": "cpu",
+        **NO_NETWORK,
         "software": software_versions(),
         "input": input_facts(scan),
     }

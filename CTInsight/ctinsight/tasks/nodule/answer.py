@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from ctinsight.manifest import input_facts, software_versions
+from ctinsight.manifest import input_facts, network_engine, software_versions
 from ctinsight.tasks.nodule.disagreement import (
     RULE,
     agreement_finding,
@@ -147,6 +147,7 @@ def _manifest(answers: Answers, asked: Asked) -> dict[str, Any]:
             "tier": "with weights",
             "weights": names,
             "device": asked.networks.device,
+            **network_engine("EMV-3D-CNN in torch"),
             "software": software_versions("torch"),
         }
     if asked.prior is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ctinsight import RESEARCH_USE_ONLY
-from ctinsight.manifest import input_facts, software_versions
+from ctinsight.manifest import NO_NETWORK, input_facts, software_versions
 
 if TYPE_CHECKING:
     from ctinsight.tasks.nodule.parameters import Parameters
@@ -52,6 +52,7 @@ def manifest_of(scan: Scan, parameters: Parameters, *, edited: bool) -> dict[str
         "edited": edited,
         "parameters": parameters.as_dict(),
         "device": "cpu",
+        **NO_NETWORK,
         "software": software_versions(),
         "input": input_facts(scan),
     }
