@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -186,6 +187,17 @@ def test_a_batch_keeps_what_a_person_made(a_phantom_file: Path, tmp_path: Path) 
     done = _ctinsight("hematoma", tmp_path / "in", "-o", tmp_path / "out", "--batch")
     assert "already holds scene.mrb" in done.stdout
     assert scene.read_bytes() == b"edited by hand"
+
+
+def test_a_batch_prints_the_volume_and_what_it_kept(a_phantom_file: Path, tmp_path: Path) -> None:
+    """The second run of a batch shows the same mL and says that nothing was computed again."""
+    (tmp_path / "in").mkdir()
+    shutil.copy(a_phantom_file, tmp_path / "in" / "patient.nii.gz")
+    call = ("hematoma", tmp_path / "in", "-o", tmp_path / "out", "--batch")
+    first, second = (_ctinsight(*call).stdout.splitlines()[0] for _ in range(2))
+    assert re.fullmatch(r"(done|warn) +patient.*: \d+\.\d mL.*", first)
+    assert "kept" not in first
+    assert second.startswith(first.split(" mL")[0] + " mL; kept from the earlier run")
 
 
 def test_a_lack_of_memory_is_said_in_words(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:

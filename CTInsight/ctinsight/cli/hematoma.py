@@ -29,7 +29,7 @@ from ctinsight.errors import WrongUseError
 if TYPE_CHECKING:
     from ctinsight.files import ReadOptions
     from ctinsight.result import CaseResult
-    from ctinsight.tasks.hematoma import Parameters
+    from ctinsight.tasks.hematoma import BatchCase, Parameters
     from ctinsight.volume import Scan
 
 
@@ -134,7 +134,17 @@ def _run_batch(
     statuses = []
     for case in run_batch(folder, out, parameters, options=options, write=write):
         statuses.append(case.status)
-        typer.echo(f"{case.status:8} {case.name}: {case.message}")
+        typer.echo(_batch_line(case))
     typer.echo(f"One row per patient: {out / 'batch.csv'}\n{RESEARCH_USE_ONLY}")
     if code := batch_exit_code(statuses):
         raise typer.Exit(code)
+
+
+def _batch_line(case: BatchCase) -> str:
+    """Word one patient: status, name, mL where measured, whether it was there before, and what to note."""
+    from ctinsight.tasks.hematoma.batch import COLUMNS
+
+    volume_ml = dict(zip(COLUMNS, case.values, strict=False)).get("volume_ml")
+    facts = [f"{volume_ml:.1f} mL"] if isinstance(volume_ml, int | float) else []
+    facts += ["kept from the earlier run"] if case.resumed else []
+    return f"{case.status:8} {case.name}: {'; '.join(filter(None, [*facts, case.message]))}"
