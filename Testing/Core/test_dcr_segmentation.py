@@ -162,7 +162,10 @@ def test_the_result_says_which_network_made_the_masks(monkeypatch: pytest.Monkey
     case = demo_midface(0)
     card = ModelCard("dcr-seg", "made", "ab" * 32, (), 4, 10, training_data="made")
     masks = NetworkMasks(
-        case.labels_kji.astype(np.uint8), (card,), ("By a network.",), {"segmentation_engine": ["torch f32 on cpu"]}
+        case.labels_kji.astype(np.uint8),
+        (card,),
+        ("By a network.",),
+        {"segmentation_engine": ["torch f32 on cpu"]},
     )
     monkeypatch.setattr(sys.modules["ctinsight.tasks.dcr.run"], "segment_midface", lambda *_: masks)
     parameters = Parameters(side=Side.LEFT, segmentation=SegmentationModel(("dcr-seg",)))

@@ -71,7 +71,7 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
 
 @app.command()
 def info(case: CasePath, *, series: Series = None, allow_gaps: AllowGaps = False) -> None:
-    """Show how a CT was read, its geometry, and whether it suits a head CT method; if not, exit code 3."""
+    """Show how a CT was read, and the input checks of a head CT that need no brain; 3 where one refuses."""
     from ctinsight.checks import check_head_ct, refuse_if_unsuitable
     from ctinsight.files import ReadOptions, read_scan
 

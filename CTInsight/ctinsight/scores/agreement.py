@@ -102,8 +102,10 @@ def wilson_interval(hits: int, n: int) -> tuple[float, float]:
 
     Examples
     --------
-    >>> [round(100 * v, 1) for v in wilson_interval(11, 11)], [round(100 * v, 1) for v in wilson_interval(14,
-    19)] ([74.1, 100.0], [51.2, 88.2])
+    >>> [round(100 * v, 1) for v in wilson_interval(11, 11)]
+    [74.1, 100.0]
+    >>> [round(100 * v, 1) for v in wilson_interval(14, 19)]
+    [51.2, 88.2]
     """
     z = 1.959963984540054
     share, spread = hits / n, z * np.sqrt(hits * (n - hits) / n + z**2 / 4)

@@ -50,6 +50,9 @@ RESULT_NAMES = (
 #: Findings that become columns of the table, in this order.
 COLUMNS = (
     "volume_ml",
+    "volume_low_ml",
+    "volume_high_ml",
+    "volume_partial_ml",
     "component_count",
     "largest_volume_ml",
     "largest_side",
@@ -243,6 +246,9 @@ def _row(name: str, result: CaseResult) -> BatchCase:
     warned = [c for c in result.checks if c.outcome is Outcome.WARN]
     message = "; ".join(f"{c.name}: {c.measured} (expected {c.expected})" for c in warned)
     found = {f.key: f.value for f in result.findings}
+    interval = next((f.interval for f in result.findings if f.key == "volume_ml"), None)
+    if interval is not None:
+        found |= {"volume_low_ml": interval.low, "volume_high_ml": interval.high}
     values = tuple(found.get(key) for key in COLUMNS)
     made_by = _cells(provenance_of(result.manifest))
     return BatchCase(name, "warn" if warned else "done", message, values, made_by)
