@@ -12,7 +12,7 @@ import pytest
 MOCK_SLICER = Path(__file__).parent / "MockSlicer"
 #: Folders of scripted modules, each with a module script of the same name.
 MODULES = ("CTInsight", "HematomaVolume")
-KINDS = ("*.py", "*.toml", "*.csv", "*.ui", "*.png", "*.txt")
+KINDS = ("*.py", "*.toml", "*.csv", "*.html", "*.ui", "*.png", "*.txt")
 
 
 class Installed(NamedTuple):
@@ -113,7 +113,7 @@ def test_metadata_follows_the_rules_of_the_extensions_index(project: Path) -> No
     text = (project / "CMakeLists.txt").read_text(encoding="utf-8")
     assert re.search(r"^project\(CTInsight\)$", text, re.MULTILINE)
     assert re.search(r'^set\(EXTENSION_ICONURL "\S+\.png"\)$', text, re.MULTILINE)
-    assert re.search(r'^set\(EXTENSION_SCREENSHOTURLS "\S+\.png"\)$', text, re.MULTILINE)
+    assert re.search(r'^set\(EXTENSION_SCREENSHOTURLS "\S+\.png( \S+\.png)*"\)$', text, re.MULTILINE)
     assert "CN115620899B" in text
     assert "Research use only. Not a medical device." in text
 
