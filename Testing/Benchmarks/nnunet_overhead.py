@@ -2,7 +2,7 @@
 
     PYTHONPATH=CTInsight:Testing PYTHON Testing/Benchmarks/nnunet_overhead.py [--repeats 3]
 
-PYTHON has nnunetv2, as ``./run test --slow`` installs it into ``.venv-nnunet``. Both prepare the same image for
+PYTHON has nnunetv2; ``./run test --slow`` installs one into ``.venv-nnunet``. Both prepare the same image for
 the patch of DeepDCR (1 mm), and bring the same scores of four classes back to it; ours and theirs take turns.
 Cases: 16 x 256 x 256 voxels of 5 x 0.9 x 0.9 mm, and 60 x 512 x 512 of 5 x 0.45 x 0.45 mm.
 """
