@@ -51,6 +51,7 @@ class ErrorPanel:
             yield
         except CTInsightError as error:
             self.show(error)
+        # The outermost boundary of a button: what escapes is lost in the log, and the user waits.
         except Exception as error:
             logging.exception("CT Insight")
             self.show(unforeseen(error))

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ctinsight.models.catalogue import catalogue
-from ctinsight.models.settings import load_settings
-from ctinsight.models.store import Store
+from ctinsight.models.store import Store, user_store
 
 
 @dataclass(frozen=True)
@@ -25,7 +23,7 @@ def openStore() -> Store:
     StoreUnusableError, WrongUseError
         The settings are damaged.
     """
-    return Store(load_settings().models_folder, catalogue())
+    return user_store()
 
 
 def installedWeights(model: str) -> tuple[WeightsChoice, ...]:

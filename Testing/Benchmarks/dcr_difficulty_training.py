@@ -25,7 +25,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import LinearSVC
 
-from ctinsight.scores.agreement import auroc, bootstrap_interval, youden_threshold
+from ctinsight.evaluation.classification import auc, youden_threshold
+from ctinsight.evaluation.difficulty_metrics import bootstrap_interval
 from ctinsight.scores.tabular import Accuracy, CategoricalFeature, Member, NumericFeature, TabularModel
 from ctinsight.scores.tabular_form import to_json
 
@@ -117,12 +118,14 @@ def train(table: pd.DataFrame, outcome: str, cohort: str, codes: dict) -> tuple[
     words = table[categorical].astype(object).where(table[categorical].notna(), np.nan)
     features = pd.concat([table[numeric].astype(float), words], axis=1)
     chances = out_of_fold(features, y, numeric, categorical)
-    low, high = bootstrap_interval(y, chances, auroc)
+    low, high = bootstrap_interval(y, chances, lambda truth, p: auc(np.asarray(p), np.asarray(truth) == 1))
     best = search(numeric, categorical, 5, SEED).fit(features, y)
-    accuracy = Accuracy("AUC", auroc(y, chances), low, high, len(y), int(y.sum()), f"{cohort}, nested 5 x 3")
+    accuracy = Accuracy(
+        "AUC", auc(chances, y == 1), low, high, len(y), int(y.sum()), f"{cohort}, nested 5 x 3"
+    )
     facts = {
         "name": "A3_full_hybrid_LinearSVM_Cal", "outcome": outcome, "cohort": cohort, "codes": codes,
-        "threshold": youden_threshold(y, chances), "accuracies": (accuracy,),
+        "threshold": youden_threshold(chances, y == 1), "accuracies": (accuracy,),
     }  # fmt: skip
     return exported(best.best_estimator_, features, facts), chances
 

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from ctinsight.errors import UnreadableFileError, WeightsMissingError, WrongUseError, WrongWeightsError
+from ctinsight.evaluation import difficulty_metrics
+from ctinsight.evaluation.classification import auc, net_benefit, youden_threshold
 from ctinsight.finding import Outcome, Side
-from ctinsight.scores import agreement
 from ctinsight.scores.tabular import answer, what_if
 from ctinsight.scores.tabular_form import read_tabular, to_json
 from ctinsight.tasks.dcr import Parameters, measure_segmentation
@@ -40,6 +41,10 @@ def _features(row: dict) -> dict:
     return {k: v if k in words else float(v) if v else None for k, v in values.items()}
 
 
+def _auroc(truth, chances) -> float:
+    return auc(np.asarray(chances), np.asarray(truth) == 1)
+
+
 def _json(name: str) -> dict:
     return json.loads((FIXTURES / name).read_text())
 
@@ -59,10 +64,10 @@ def test_some_values_of_the_reference_are_missing(model):
 def test_parity_of_areas_and_intervals():
     """AUROC and AUPRC with their bootstrap intervals, as published (2000 draws, seed 42)."""
     known = _json("v1_metrics_reference.json")
-    for name, statistic in (("auroc", agreement.auroc), ("auprc", agreement.average_precision)):
+    for name, statistic in (("auroc", _auroc), ("auprc", difficulty_metrics.average_precision)):
         value, low, high = known[f"{name}_boot"]
         assert statistic(known["y"], known["p"]) == pytest.approx(value, rel=1e-9)
-        assert agreement.bootstrap_interval(known["y"], known["p"], statistic) == pytest.approx(
+        assert difficulty_metrics.bootstrap_interval(known["y"], known["p"], statistic) == pytest.approx(
             (low, high), rel=1e-6
         )
 
@@ -71,18 +76,22 @@ def test_parity_of_calibration_and_thresholds():
     """Calibration line, Youden's threshold, net benefit and best-F1 threshold."""
     known = _json("v1_metrics_reference.json")
     y, p = known["y"], known["p"]
-    assert agreement.calibration_line(y, p) == pytest.approx(known["cal_slope_intercept"], rel=1e-6)
-    assert agreement.youden_threshold(y, p) == pytest.approx(known["youden"])
+    assert difficulty_metrics.calibration_line(y, p) == pytest.approx(known["cal_slope_intercept"], rel=1e-6)
+    assert youden_threshold(np.asarray(p), np.asarray(y) == 1) == pytest.approx(known["youden"])
     for threshold, benefit in known["dca"].items():
-        assert agreement.net_benefit(y, p, float(threshold)) == pytest.approx(benefit, abs=1e-9)
+        assert net_benefit(np.asarray(p), np.asarray(y) == 1, [float(threshold)])[0][0] == pytest.approx(
+            benefit, abs=1e-9
+        )
     best = _json("v0_loss_threshold_reference.json")["best_threshold_f1"]
-    assert agreement.best_f1_threshold(best["labels"], best["probs"]) == pytest.approx(best["threshold"])
+    assert difficulty_metrics.best_f1_threshold(best["labels"], best["probs"]) == pytest.approx(
+        best["threshold"]
+    )
 
 
 def test_parity_of_the_loss():
     """The focal loss, whose alpha weighs both classes."""
     known = _json("v0_loss_threshold_reference.json")["focal"]
-    loss = agreement.focal_loss(known["targets"], known["logits"], alpha=known["alpha"])
+    loss = difficulty_metrics.focal_loss(known["targets"], known["logits"], alpha=known["alpha"])
     assert loss == pytest.approx(known["mean"], rel=1e-6)
     assert loss * 1.6 / 0.75 == pytest.approx(known["alpha1.6"], rel=1e-6)
 

@@ -179,3 +179,22 @@ def test_incomplete_commands_are_told(arguments: list[str], error: type[CTInsigh
     """What is missing is named."""
     with pytest.raises(error):
         verified(*arguments)
+
+
+def test_a_model_of_several_inputs_says_that_its_numbers_cannot_be_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A table of coefficients takes a form, no array: checksums are compared, and no more is claimed."""
+    monkeypatch.setenv("CTINSIGHT_SETTINGS", str(tmp_path / "settings.json"))
+    table = Path(__file__).parent / "fixtures" / "dcr" / "v1_tabular_model.json"
+    commands = (
+        ["where", "--folder", str(tmp_path / "models")],
+        ["import", str(table), "--model", "dcr-difficulty-v1"],
+    )
+    for command in commands:
+        CliRunner().invoke(models_app, command, catch_exceptions=False, standalone_mode=False)
+    np.savez(tmp_path / "golden.npz", table=np.zeros(3), probability=np.zeros(1))
+
+    assert "right" in verified("dcr-difficulty-v1")
+    with pytest.raises(WrongUseError, match="takes more than one array"):
+        verified("dcr-difficulty-v1", "--golden", str(tmp_path / "golden.npz"))

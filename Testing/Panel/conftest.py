@@ -82,3 +82,28 @@ def standin(request):
     shown, raised = running.dialogs.take(), running.faults.take()
     assert not raised, f"raised in a slot or observer: {raised}"
     assert not shown, f"dialogs that the test did not take: {shown}"
+
+
+@pytest.fixture(scope="module")
+def shared_worker():
+    """End the worker that a module's tests share, as the application does."""
+    import slicer
+
+    yield
+    slicer.modules.HematomaVolumeWidget.cleanup()
+
+
+@pytest.fixture
+def widget(standin, project, tmp_path, monkeypatch, shared_worker):
+    """Return HematomaVolume's widget, shown, with a quick worker and an empty model folder."""
+    import slicer
+    from panel_actions import show, worker_of
+
+    monkeypatch.setenv("CTINSIGHT_MODELS", str(tmp_path / "models"))
+    monkeypatch.setenv("CTINSIGHT_SETTINGS", str(tmp_path / "settings.json"))
+    widget = show(standin, project, "HematomaVolume")
+    worker_of(widget).command = [sys.executable, str(HERE.parent / "quick_hematoma.py")]
+    yield widget
+    if widget.panel.busy:
+        widget.panel.cancel()
+    slicer.mrmlScene.Clear(0)

@@ -75,3 +75,15 @@ def clipped(widget):
             if child.visible and (child.width < wanted.width() or child.height < wanted.height()):
                 found.append(child.objectName)
     return found
+
+
+def worker_of(widget):
+    """Return the worker process that a panel runs its task in."""
+    return widget.panel._logic._job.worker
+
+
+def applied(widget):
+    """Click Apply, wait for the end and return the result."""
+    widget.ui.applyButton.click()
+    finish(widget)
+    return widget.panel.result.result

@@ -1,4 +1,4 @@
-"""HematomaVolume's panel, clicked: every way through it, and every way it may be misused."""
+"""HematomaVolume's panel, clicked: every way through it."""
 
 from __future__ import annotations
 
@@ -12,51 +12,17 @@ import pytest
 import qt
 import slicer
 import vtk
-from panel_actions import SCREENSHOTS, TRUTH_ML, a_head, clipped, finish, picture, show, wait
+from panel_actions import SCREENSHOTS, TRUTH_ML, a_head, applied, clipped, finish, picture, wait, worker_of
 from slicer_standin.screenshot import save_screenshot
 
 from ctinsight.result import Segmentation
 from ctinsight.volume import Grid
-from CTInsightLib import TaskPanel
-from CTInsightLib.Dependencies import PACKAGES, PackageInstall
 from CTInsightLib.OffscreenWindow import prepareOffscreenWindow
 from CTInsightLib.SegmentationOutput import SegmentationOutput
 from CTInsightLib.VolumeBridge import arrayFromMatrix
 
-QUICK_WORKER = Path(__file__).resolve().parents[1] / "quick_hematoma.py"
 
-
-@pytest.fixture
-def widget(standin, project, tmp_path, monkeypatch):
-    """Return the module's widget, shown, with a quick worker and an empty model folder."""
-    monkeypatch.setenv("CTINSIGHT_MODELS", str(tmp_path / "models"))
-    monkeypatch.setenv("CTINSIGHT_SETTINGS", str(tmp_path / "settings.json"))
-    widget = show(standin, project, "HematomaVolume")
-    _worker(widget).command = [sys.executable, str(QUICK_WORKER)]
-    yield widget
-    if widget.panel.busy:
-        widget.panel.cancel()
-    slicer.mrmlScene.Clear(0)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def no_worker_left():
-    """End the worker that the tests share, as the application does."""
-    yield
-    slicer.modules.HematomaVolumeWidget.cleanup()
-
-
-def _worker(widget):
-    return widget.panel._logic._job.worker
-
-
-def _run(widget):
-    widget.ui.applyButton.click()
-    finish(widget)
-    return widget.panel.result.result
-
-
-def _begin_slow_run(widget):
+def _begin_slowapplied(widget):
     """Start a run that takes a minute."""
     chosen = widget.choices.node
     chosen.fixedRange, chosen.lowerHU, chosen.upperHU = True, 0.0, 1.0
@@ -104,7 +70,7 @@ def test_apply_shows_volume_table_and_checks(widget, tmp_path):
     volume_node = a_head()
     assert widget.ui.inputSelector.currentNode() is volume_node or widget.choices.node.inputVolume is None
     widget.ui.inputSelector.setCurrentNode(volume_node)
-    result = _run(widget)
+    result = applied(widget)
     ui = widget.ui
     assert result.finding("volume_ml").value == pytest.approx(TRUTH_ML)
     assert ui.headlineLabel.text == "10.0 mL"
@@ -122,7 +88,7 @@ def test_apply_shows_volume_table_and_checks(widget, tmp_path):
 def test_the_result_is_seen_beside_the_panel(widget, tmp_path):
     """The picture shows the panel, the axial slice at the block and the 3-D view; it says what it is."""
     widget.ui.inputSelector.setCurrentNode(a_head())
-    _run(widget)
+    applied(widget)
     widget.ui.showButton.click()
     folder = Path(os.environ.get(SCREENSHOTS, tmp_path))
     path = save_screenshot(folder / "HematomaVolume-views.png", views=not prepareOffscreenWindow())
@@ -145,7 +111,7 @@ def test_the_panel_answers_all_the_time(widget):
 def test_torch_stays_out_of_the_application(widget):
     """After a run the application's own process has not imported torch."""
     widget.ui.inputSelector.setCurrentNode(a_head())
-    _run(widget)
+    applied(widget)
     assert "torch" not in sys.modules
 
 
@@ -153,12 +119,12 @@ def test_progress_and_cancel(widget, tmp_path):
     """Running shows phase and per cent; Cancel is idle in less than 2 s, kills the worker, leaves nothing."""
     widget.ui.inputSelector.setCurrentNode(a_head())
     before = slicer.mrmlScene.GetNumberOfNodes()
-    _begin_slow_run(widget)
+    _begin_slowapplied(widget)
     assert not widget.ui.applyButton.enabled
     assert widget.ui.phaseLabel.text.startswith("Outlining blood")
     assert widget.ui.progressBar.value == 30
     picture(widget, "HematomaVolume-running", tmp_path)
-    folder = _worker(widget).folder
+    folder = worker_of(widget).folder
     begun = time.monotonic()
     widget.ui.cancelButton.click()
     assert time.monotonic() - begun < 2.0
@@ -166,25 +132,25 @@ def test_progress_and_cancel(widget, tmp_path):
     assert not folder.exists()
     assert slicer.mrmlScene.GetNumberOfNodes() == before
     widget.choices.node.fixedRange = False
-    assert _run(widget).finding("volume_ml").value == pytest.approx(TRUTH_ML)
+    assert applied(widget).finding("volume_ml").value == pytest.approx(TRUTH_ML)
 
 
 def test_a_dead_worker_is_said_and_replaced(widget):
     """The worker is killed from outside: three sentences, and the next Apply works."""
     widget.ui.inputSelector.setCurrentNode(a_head())
-    _begin_slow_run(widget)
-    _worker(widget)._process.kill()
+    _begin_slowapplied(widget)
+    worker_of(widget)._process.kill()
     finish(widget)
     assert "ended in the middle" in widget.ui.errorFoundLabel.text
     widget.choices.node.fixedRange = False
-    assert _run(widget) is not None
+    assert applied(widget) is not None
     assert not widget.ui.errorFrame.visible
 
 
 def test_an_edited_segment_is_recomputed_on_demand(widget):
     """After an edit the panel says that the numbers are old; Recompute measures what is there now."""
     widget.ui.inputSelector.setCurrentNode(a_head())
-    first = _run(widget)
+    first = applied(widget)
     left_ml = _cut_in_half(first)
     assert widget.ui.editedLabel.visible
     widget.ui.recomputeButton.click()
@@ -200,7 +166,7 @@ def test_edit_opens_the_segment_editor_on_this_result(widget, standin):
     """The button shows the Segment Editor with this segmentation and its CT; coming back shows the result."""
     volume_node = a_head()
     widget.ui.inputSelector.setCurrentNode(volume_node)
-    result = _run(widget)
+    result = applied(widget)
     widget.ui.editButton.click()
     editor = slicer.modules.SegmentEditorWidget.editor
     assert editor.segmentationNode() is result.nodes.segmentation
@@ -238,7 +204,7 @@ def test_sample_data_offers_the_sample(widget):
 def test_moved_lines_change_the_number_beside(widget, standin):
     """A drawn 4 cm long, with B and C as they are: ABC/2 follows at once, the tables stay, Recompute asks."""
     widget.ui.inputSelector.setCurrentNode(a_head())
-    result = _run(widget)
+    result = applied(widget)
     line = result.nodes.lines["abc_a"]
     right, anterior, superior = line.GetNthControlPointPositionWorld(0)
     line.SetNthControlPointPosition(1, right + 40.0, anterior, superior)
@@ -256,7 +222,7 @@ def test_moved_lines_change_the_number_beside(widget, standin):
 def test_a_row_takes_the_slices_there(widget):
     """The middle of the block lies at (-33, -29, 25) mm; clicking its row brings the axial slice to 25 mm."""
     widget.ui.inputSelector.setCurrentNode(a_head())
-    _run(widget)
+    applied(widget)
     node = slicer.app.layoutManager().sliceWidget("Red").mrmlSliceNode()
     slicer.vtkMRMLSliceNode.JumpAllSlices(slicer.mrmlScene, 0.0, 0.0, 0.0)
     widget.ui.findingTable.clearSelection()
@@ -268,7 +234,7 @@ def test_a_saved_scene_comes_back_with_choices_and_result(widget, tmp_path):
     """Save, clear, load: the method, the CT and the numbers are there again, and Apply works."""
     widget.ui.inputSelector.setCurrentNode(a_head())
     widget.ui.methodSelector.currentIndex = 1
-    _run(widget)
+    applied(widget)
     saved = tmp_path / "saved.mrb"
     assert slicer.util.saveScene(str(saved))
     slicer.mrmlScene.Clear(0)
@@ -278,7 +244,7 @@ def test_a_saved_scene_comes_back_with_choices_and_result(widget, tmp_path):
     assert widget.ui.headlineLabel.text == "10.0 mL"
     assert widget.choices.node.method.value == "fcm"
     assert widget.ui.inputSelector.currentNode().GetName() == "Head"
-    assert _run(widget).finding("volume_ml").value == pytest.approx(TRUTH_ML)
+    assert applied(widget).finding("volume_ml").value == pytest.approx(TRUTH_ML)
 
 
 def test_a_hidden_panel_leaves_a_new_scene_alone_until_it_is_entered(widget, standin):
@@ -296,10 +262,10 @@ def test_a_hidden_panel_leaves_a_new_scene_alone_until_it_is_entered(widget, sta
 def test_closing_the_scene_in_mid_run_cancels(widget):
     """The scene goes away while the worker computes: idle, the worker gone, an empty panel."""
     widget.ui.inputSelector.setCurrentNode(a_head())
-    _begin_slow_run(widget)
+    _begin_slowapplied(widget)
     slicer.mrmlScene.Clear(0)
     assert not widget.panel.busy
-    assert _worker(widget).pid is None
+    assert worker_of(widget).pid is None
     assert widget.ui.inputSelector.currentNode() is None
 
 
@@ -307,7 +273,7 @@ def test_removing_asks_and_takes_the_whole_result(widget, standin):
     """No keeps it; Yes takes the segmentation, tables, lines and text, and the CT stays."""
     volume_node = a_head()
     widget.ui.inputSelector.setCurrentNode(volume_node)
-    _run(widget)
+    applied(widget)
     standin.dialogs.answer(qt.QMessageBox.No, qt.QMessageBox.Yes)
     widget.ui.removeButton.click()
     assert widget.panel.result.result is not None
@@ -322,15 +288,15 @@ def test_an_edited_result_is_replaced_only_after_asking(widget, standin):
     """With "Replace" on: an untouched result is replaced silently, an edited one after a Yes."""
     widget.ui.inputSelector.setCurrentNode(a_head())
     widget.ui.replaceCheckBox.checked = True
-    first = _run(widget)
-    assert _run(widget).nodes.segmentation is first.nodes.segmentation
+    first = applied(widget)
+    assert applied(widget).nodes.segmentation is first.nodes.segmentation
     _cut_in_half(first)
     standin.dialogs.answer(qt.QMessageBox.No)
     widget.ui.applyButton.click()
     assert "edited" in standin.dialogs.take()[0].text
     assert not widget.panel.busy
     standin.dialogs.answer(qt.QMessageBox.Yes)
-    assert _run(widget).finding("volume_ml").value == pytest.approx(TRUTH_ML)
+    assert applied(widget).finding("volume_ml").value == pytest.approx(TRUTH_ML)
     standin.dialogs.take()
 
 
@@ -339,147 +305,9 @@ def test_every_apply_makes_a_new_result_and_each_can_be_shown_again(widget):
     first_volume, second_volume = a_head("First"), a_head("Second")
     second_volume.GetImageData().GetPointData().GetScalars().Fill(30)
     widget.ui.inputSelector.setCurrentNode(first_volume)
-    first = _run(widget)
+    first = applied(widget)
     widget.ui.inputSelector.setCurrentNode(second_volume)
-    _run(widget)
+    applied(widget)
     assert widget.ui.headlineLabel.text == "Nothing found: 0 mL"
     widget.ui.resultSelector.setCurrentNode(first.nodes.segmentation)
     assert widget.ui.headlineLabel.text == "10.0 mL"
-
-
-@pytest.mark.parametrize(
-    ("choose", "words"),
-    [
-        (lambda chosen: setattr(chosen, "inputVolume", None), "Choose a head CT"),
-        (lambda chosen: chosen.inputVolume.SetAndObserveImageData(None), "Choose a head CT"),
-        (
-            lambda chosen: [
-                setattr(chosen, *pair)
-                for pair in (("fixedRange", True), ("lowerHU", 90.0), ("upperHU", 45.0))
-            ],
-            "must begin below its end",
-        ),
-        (lambda chosen: setattr(chosen, "method", type(chosen.method).DRUNET), "needs weights"),
-    ],
-    ids=["no volume", "empty volume", "reversed range", "no weights"],
-)
-def test_a_choice_that_cannot_be_run_switches_apply_off(widget, choose, words):
-    """Each wrong choice says what is missing, and nothing is started."""
-    widget.ui.inputSelector.setCurrentNode(a_head())
-    assert widget.ui.applyButton.enabled
-    choose(widget.choices.node)
-    widget.panel.update()
-    assert not widget.ui.applyButton.enabled
-    assert words in widget.ui.reasonLabel.text
-
-
-def test_a_refusal_is_said_in_three_parts_and_the_report_names_nobody(widget, tmp_path):
-    """Found, expected, what to do; the copied report has versions and no name of a volume."""
-    widget.ui.inputSelector.setCurrentNode(a_head("DOE^JANE"))
-    chosen = widget.choices.node
-    chosen.fixedRange, chosen.lowerHU, chosen.upperHU = True, 0.0, 2.0
-    widget.ui.applyButton.click()
-    finish(widget)
-    ui = widget.ui
-    assert ui.errorFrame.visible
-    assert (ui.errorFoundLabel.text, ui.errorRemedyLabel.text) == (
-        "Found: a pear",
-        "What to do: Choose a head CT.",
-    )
-    picture(widget, "HematomaVolume-failed", tmp_path)
-    assert clipped(widget) == []
-    ui.copyErrorButton.click()
-    report = slicer.app.clipboard().text()
-    assert "numpy" in report
-    assert "a pear" in report
-    assert "DOE" not in report
-
-
-def test_a_clicked_point_goes_along(widget):
-    """The button waits for a click; the placed point is sent in RAS."""
-    widget.ui.inputSelector.setCurrentNode(a_head())
-    widget.ui.placeSeedButton.click()
-    interaction = slicer.app.applicationLogic().GetInteractionNode()
-    assert interaction.GetCurrentInteractionMode() == interaction.Place
-    seed = widget.choices.node.seed
-    assert slicer.app.applicationLogic().GetSelectionNode().GetActivePlaceNodeID() == seed.GetID()
-    seed.AddControlPoint(vtk.vtkVector3d(-33.0, -29.0, 25.0))
-    interaction.SetCurrentInteractionMode(interaction.ViewTransform)
-    result = _run(widget)
-    assert result.manifest["parameters"]["point_ras"] == [-33.0, -29.0, 25.0]
-
-
-def test_a_bent_volume_asks_before_a_copy_is_straightened(widget, standin):
-    """A non-linear transform above the CT: No stops, Yes measures a copy; the CT keeps its transform."""
-    volume_node = a_head()
-    transform_node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTransformNode", "bend")
-    spline = vtk.vtkThinPlateSplineTransform()
-    points = vtk.vtkPoints()
-    for corner in ((0, 0, 0), (90, 0, 0), (0, 90, 0), (0, 0, 60)):
-        points.InsertNextPoint(corner)
-    spline.SetSourceLandmarks(points)
-    spline.SetTargetLandmarks(points)
-    transform_node.SetAndObserveTransformToParent(spline)
-    volume_node.SetAndObserveTransformNodeID(transform_node.GetID())
-    widget.ui.inputSelector.setCurrentNode(volume_node)
-    standin.dialogs.answer(qt.QMessageBox.No, qt.QMessageBox.Yes)
-    widget.ui.applyButton.click()
-    assert not widget.panel.busy
-    assert _run(widget).finding("volume_ml").value == pytest.approx(TRUTH_ML, rel=0.2)
-    assert len(standin.dialogs.take()) == 2
-    assert volume_node.GetParentTransformNode() is transform_node
-
-
-def test_missing_packages_are_asked_for_with_their_size_and_the_work_goes_on(widget, standin, monkeypatch):
-    """No leaves everything as it is; Yes installs, and the run follows by itself."""
-    needed = [(PACKAGES["safetensors"],), (PACKAGES["safetensors"],), ()]
-    monkeypatch.setattr(TaskPanel, "missing", lambda _names: needed.pop(0))
-    monkeypatch.setattr("CTInsightLib.Dependencies._ensuredBySlicer", lambda _packages: False)
-    widget.panel._install = PackageInstall([sys.executable, "-c", "import sys; print(sys.argv)"])
-    widget.ui.inputSelector.setCurrentNode(a_head())
-    standin.dialogs.answer(qt.QMessageBox.No, qt.QMessageBox.Yes)
-    widget.ui.applyButton.click()
-    assert not widget.panel.waiting
-    assert _run(widget).finding("volume_ml").value == pytest.approx(TRUTH_ML)
-    assert "safetensors (2 MB)" in standin.dialogs.take()[0].text
-
-
-def test_a_failed_installation_is_said(widget, standin, monkeypatch):
-    """The installer ends with an error: its last words are shown, and nothing is run."""
-    monkeypatch.setattr(TaskPanel, "missing", lambda _names: (PACKAGES["safetensors"],))
-    monkeypatch.setattr("CTInsightLib.Dependencies._ensuredBySlicer", lambda _packages: False)
-    widget.panel._install = PackageInstall([sys.executable, "-c", "raise SystemExit('no index')"])
-    widget.ui.inputSelector.setCurrentNode(a_head())
-    standin.dialogs.answer(qt.QMessageBox.Yes)
-    widget.ui.applyButton.click()
-    finish(widget)
-    standin.dialogs.take()
-    assert "no index" in widget.ui.errorFoundLabel.text
-    assert widget.panel.result.result is None
-
-
-def test_the_sample_ends_with_a_shown_result(widget):
-    """One click with the real worker: the sample is drawn, chosen, measured and shown."""
-    _worker(widget).cancel()
-    _worker(widget).command = None
-    widget.panel._hooks.sample[2]["quick"] = True
-    widget.ui.sampleButton.click()
-    finish(widget, 120)
-    result = widget.panel.result.result
-    assert result.nodes.volume.GetName().startswith("Sample head CT")
-    assert result.finding("largest_volume_ml").value == pytest.approx(25.0, abs=2.0)
-    _worker(widget).cancel()
-
-
-def test_a_missing_shared_folder_gives_a_sentence(standin, project, monkeypatch):
-    """Without the folder CTInsight the module loads all the same and says what to do."""
-    show(standin, project, "HematomaVolume")
-    python = sys.modules["HematomaVolume"]
-    monkeypatch.setattr(python, "find_spec", lambda _name: None)
-    host = slicer.qMRMLWidget()
-    host.setLayout(qt.QVBoxLayout())
-    alone = python.HematomaVolumeWidget(host)
-    alone.setup()
-    (label,) = host.findChildren(qt.QLabel)
-    assert "folder CTInsight" in label.text
-    alone.cleanup()

@@ -109,7 +109,8 @@ def youden_threshold(scores: Floats, truth: Truths) -> float:
     sensitivity = 1 - np.searchsorted(cases, candidates) / max(len(cases), 1)
     specificity = np.searchsorted(controls, candidates) / max(len(controls), 1)
     total = sensitivity + specificity
-    return float(candidates[np.flatnonzero(total == total.max())[-1]])
+    # Equal sums may differ in their last bit.
+    return float(candidates[np.flatnonzero(total >= total.max() - 1e-12)[-1]])
 
 
 def held_out_point(scores: Floats, truth: Truths, folds: NDArray[np.str_]) -> Operating:

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ctinsight.device import require_torch
 from ctinsight.errors import WeightsMissingError, WrongWeightsError
-from ctinsight.models.catalogue import catalogue
-from ctinsight.models.settings import load_settings
-from ctinsight.models.store import Store
+from ctinsight.models.store import user_store
 from ctinsight.scores.network_form import NetworkForm, read_network_form
 
 if TYPE_CHECKING:
@@ -44,7 +42,7 @@ def load_networks(name: str, *, binary_mask: bool = False) -> DifficultyNetworks
         torch is not installed.
     """
     require_torch()
-    store = Store(load_settings().models_folder, catalogue())
+    store = user_store()
     _folder, found = store.locate(name)
     paths = [store.checked_file(name, record.name) for record in found.files]
     forms = [path for path in paths if path.name == FORM_NAME]

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ctinsight.errors import WrongUseError
-from ctinsight.models.catalogue import catalogue
 from ctinsight.models.settings import load_settings
-from ctinsight.models.store import Store
+from ctinsight.models.store import user_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -37,7 +36,7 @@ def get(values: Values, tell: Tell, _folder: Path) -> dict[str, Any]:
         listener=_listener(tell),
         convert=convert if has_importer(name) else None,
     )
-    return {"installed": [_described(obtain(open_store(), name, how))]}
+    return {"installed": [_described(obtain(user_store(), name, how))]}
 
 
 def import_files(values: Values, tell: Tell, _folder: Path) -> dict[str, Any]:
@@ -47,7 +46,7 @@ def import_files(values: Values, tell: Tell, _folder: Path) -> dict[str, Any]:
 
     accepted = values.get("accept_terms") is True
     supply = Supply(values.get("name"), accepted, convert, _listener(tell))
-    found = import_path(open_store(), Path(_text(values, "path")), supply)
+    found = import_path(user_store(), Path(_text(values, "path")), supply)
     return {"installed": [_described(item) for item in found]}
 
 
@@ -58,7 +57,7 @@ def verify(values: Values, tell: Tell, _folder: Path) -> dict[str, Any]:
     name = _text(values, "name")
     meter = Meter(name, listener=_listener(tell))
     meter.say("checking")
-    checks = open_store().verify(name, meter.beat)
+    checks = user_store().verify(name, meter.beat)
     return {
         "files": len(checks),
         "wrong": [f"{check.name}: {check.wrong}" for check in checks if check.wrong],
@@ -67,13 +66,8 @@ def verify(values: Values, tell: Tell, _folder: Path) -> dict[str, Any]:
 
 def remove(values: Values, _tell: Tell, _folder: Path) -> dict[str, Any]:
     """Delete the installed ``name``; files in its folder that are not ours stay and are named."""
-    removal = open_store().remove(_text(values, "name"))
+    removal = user_store().remove(_text(values, "name"))
     return {"deleted": len(removal.deleted), "kept": [str(path) for path in removal.kept]}
-
-
-def open_store() -> Store:
-    """Return the model folder of this machine's settings."""
-    return Store(load_settings().models_folder, catalogue())
 
 
 def _listener(tell: Tell) -> Callable[[TransferEvent], None]:

@@ -93,9 +93,7 @@ def named_engine(
     """
     from pathlib import Path
 
-    from ctinsight.models.catalogue import catalogue
-    from ctinsight.models.settings import load_settings
-    from ctinsight.models.store import Store
+    from ctinsight.models.store import user_store
 
     folder = Path(name)
     if not folder.is_dir():
@@ -105,7 +103,7 @@ def named_engine(
                 expected=f"{family}, a variant of it, or a folder that ctinsight models import wrote",
                 remedy="See ctinsight models list; import the nnU-Net folder first.",
             )
-        folder = installed_folder(Store(load_settings().models_folder, catalogue()), name)
+        folder = installed_folder(user_store(), name)
     engine, card = load_engine(folder, options)
     found = {n for n in engine.plans.labels.values() if isinstance(n, int)} - {0}
     if found != labels:

@@ -39,6 +39,20 @@ if TYPE_CHECKING:
 SPARE_BYTES = 100 * 2**20
 
 
+def user_store() -> Store:
+    """Return the model folder that this machine's settings name.
+
+    Raises
+    ------
+    StoreUnusableError, WrongUseError
+        The settings are damaged.
+    """
+    from ctinsight.models.catalogue import catalogue
+    from ctinsight.models.settings import load_settings
+
+    return Store(load_settings().models_folder, catalogue())
+
+
 class Store:
     """The folder of models of this machine.
 

@@ -90,6 +90,12 @@ class Verification:
                 remedy=self.store.catalogue.entry(name).repair_words,
             )
         files = self.wish.files(self.store.catalogue.entry(name), _installed_case(self.store, name))
+        if files is not None and form_of(name).load is None and not is_nnunet(name):
+            raise WrongUseError(
+                found=f"a golden case for {name}, which takes more than one array",
+                expected="a model that sees images alone; the checksums above were compared",
+                remedy="Leave --golden out. The parity of these models is a test of this project.",
+            )
         if files is not None:
             place = installed_folder if is_nnunet(name) else installed_weights
             self._run(place(self.store, name), name, files)

@@ -83,12 +83,10 @@ def load_difficulty(given: str) -> LoadedModel:
 
 
 def _installed(name: str) -> tuple[Path, dict[str, Any]]:
-    from ctinsight.models.catalogue import catalogue
-    from ctinsight.models.settings import load_settings
-    from ctinsight.models.store import Store
+    from ctinsight.models.store import user_store
     from ctinsight.models.tabular_weights import TABLE_NAME
 
-    store = Store(load_settings().models_folder, catalogue())
+    store = user_store()
     if store.find(name) is None:
         raise WeightsMissingError(
             found=f"no model {name} in {store.folder}", expected="a difficulty model", remedy=_ASK

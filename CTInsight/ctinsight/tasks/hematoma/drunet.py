@@ -116,11 +116,9 @@ def find_weights(given: Path | None) -> Path:
 
 def _installed_weights(name: str) -> Path:
     from ctinsight.models.architectures import installed_weights
-    from ctinsight.models.catalogue import catalogue
-    from ctinsight.models.settings import load_settings
-    from ctinsight.models.store import Store
+    from ctinsight.models.store import user_store
 
-    store = Store(load_settings().models_folder, catalogue())
+    store = user_store()
     if store.find(name) is None:
         raise WeightsMissingError(
             found=f"the method drunet, and no weights {name} in {store.folder}",

@@ -88,11 +88,9 @@ def find_weights(given: Path) -> Path:
         return given
     if str(given).startswith(MCRESNET_NAME):
         from ctinsight.models.architectures import installed_weights
-        from ctinsight.models.catalogue import catalogue
-        from ctinsight.models.settings import load_settings
-        from ctinsight.models.store import Store
+        from ctinsight.models.store import user_store
 
-        return installed_weights(Store(load_settings().models_folder, catalogue()), str(given))
+        return installed_weights(user_store(), str(given))
     raise WeightsMissingError(
         found=f"no file {given}", expected="a file of McResNet weights, or the name lvo-mcresnet", remedy=_ASK
     )

@@ -98,12 +98,10 @@ def _load(options: NetworkOptions) -> Mapping[EmvNetwork, LoadedNet]:
         from ctinsight.tasks.nodule.emv_files import load_files
 
         return load_files(options.weights, accept_terms=options.accept_terms)
-    from ctinsight.models.catalogue import catalogue
-    from ctinsight.models.settings import load_settings
-    from ctinsight.models.store import Store
+    from ctinsight.models.store import user_store
     from ctinsight.tasks.nodule.emv_installed import load_installed
 
-    return load_installed(Store(load_settings().models_folder, catalogue()))
+    return load_installed(user_store())
 
 
 def _ready(loaded: Mapping[EmvNetwork, LoadedNet], options: NetworkOptions) -> Networks:

@@ -1,11 +1,10 @@
-"""How well a difficulty model does, counted as DeepDCR counts it."""
+"""What DeepDCR counts beside :mod:`ctinsight.evaluation.classification`, as its program counts it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import rankdata
 
 from ctinsight.errors import WrongUseError
 
@@ -18,14 +17,6 @@ if TYPE_CHECKING:
 REPETITIONS, SEED = 2000, 42
 #: Grid of the best-F1 threshold of the network's folds.
 _GRID = np.arange(0.05, 0.95, 0.01)
-
-
-def auroc(truth: ArrayLike, chances: ArrayLike) -> float:
-    """Return the area under the ROC curve, ties half."""
-    y, p = _pair(truth, chances)
-    cases = int(y.sum())
-    ranks = rankdata(p)[y == 1].sum()
-    return float((ranks - cases * (cases + 1) / 2) / (cases * (len(y) - cases)))
 
 
 def average_precision(truth: ArrayLike, chances: ArrayLike) -> float:
@@ -68,50 +59,11 @@ def calibration_line(truth: ArrayLike, chances: ArrayLike) -> tuple[float, float
     return float(found[1]), float(found[0])
 
 
-def youden_threshold(truth: ArrayLike, chances: ArrayLike) -> float:
-    """Return the chance from which sensitivity plus specificity is greatest; of several the highest."""
-    y, p = _pair(truth, chances)
-    candidates = np.unique(p)
-    gains = [(p[y == 1] >= t).mean() - (p[y == 0] >= t).mean() for t in candidates]
-    best = np.flatnonzero(np.array(gains) >= max(gains) - 1e-12)[-1]
-    return float(candidates[best])
-
-
 def best_f1_threshold(truth: ArrayLike, chances: ArrayLike) -> float:
     """Return the first of the thresholds 0.05, 0.06 ... 0.94 with the greatest F1."""
     y, p = _pair(truth, chances)
     scores = [2 * ((p >= t) & (y == 1)).sum() / max((p >= t).sum() + y.sum(), 1) for t in _GRID]
     return float(_GRID[int(np.argmax(scores))])
-
-
-def net_benefit(truth: ArrayLike, chances: ArrayLike, threshold: float) -> float:
-    """Return true positives minus weighted false positives, per case (Vickers and Elkin 2006).
-
-    References
-    ----------
-    https://doi.org/10.1177/0272989X06295361
-    """
-    y, p = _pair(truth, chances)
-    called = p >= threshold
-    hits, false = (called & (y == 1)).sum(), (called & (y == 0)).sum()
-    return float(hits / len(y) - false / len(y) * threshold / (1 - threshold))
-
-
-def wilson_interval(hits: int, n: int) -> tuple[float, float]:
-    """Return Wilson's 95 % interval of a proportion.
-
-    Examples
-    --------
-    >>> [round(100 * v, 1) for v in wilson_interval(11, 11)]
-    [74.1, 100.0]
-    >>> [round(100 * v, 1) for v in wilson_interval(14, 19)]
-    [51.2, 88.2]
-    """
-    z = 1.959963984540054
-    share, spread = hits / n, z * np.sqrt(hits * (n - hits) / n + z**2 / 4)
-    middle = (share * n + z**2 / 2) / (n + z**2)
-    half = float(spread / (n + z**2))
-    return max(0.0, float(middle) - half), min(1.0, float(middle) + half)
 
 
 def focal_loss(truth: ArrayLike, logits: ArrayLike, *, alpha: float = 0.75, gamma: float = 2.0) -> float:
